@@ -1,0 +1,1 @@
+"""app/cli room of zhiyin; see ARCHITECTURE.md."""

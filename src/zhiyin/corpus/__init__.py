@@ -1,0 +1,1 @@
+"""corpus room of zhiyin; see ARCHITECTURE.md."""

@@ -1,0 +1,1 @@
+"""encoding room of zhiyin; see ARCHITECTURE.md."""

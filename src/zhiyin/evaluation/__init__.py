@@ -1,0 +1,1 @@
+"""evaluation room of zhiyin; see ARCHITECTURE.md."""

@@ -1,0 +1,1 @@
+"""inference room of zhiyin; see ARCHITECTURE.md."""

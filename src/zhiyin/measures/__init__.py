@@ -1,0 +1,1 @@
+"""measures room of zhiyin; see ARCHITECTURE.md."""

@@ -1,0 +1,1 @@
+"""models/layers room of zhiyin; see ARCHITECTURE.md."""

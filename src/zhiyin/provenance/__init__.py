@@ -1,0 +1,1 @@
+"""provenance room of zhiyin; see ARCHITECTURE.md."""

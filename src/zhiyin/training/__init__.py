@@ -1,0 +1,1 @@
+"""training room of zhiyin; see ARCHITECTURE.md."""
