@@ -1,0 +1,155 @@
+"""Key finding: which of the 24 major and minor keys a passage is in.
+
+Pitch-class profiles (Krumhansl & Kessler 1982; Temperley 1999; Aarden 2003 as given by Huron) are correlated with
+the sounding time of the passage; the last bass note and, where the source states one, the key signature settle near ties.
+Nothing here reads files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from zhiyin.errors import InputError
+from zhiyin.score import UNKNOWN_KEY, Score
+
+# One row major, one minor, from the tonic up.
+PROFILES = {
+    "krumhansl": (
+        (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+        (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
+    ),
+    "temperley": (
+        (5.0, 2.0, 3.5, 2.0, 4.5, 4.0, 2.0, 4.5, 2.0, 3.5, 1.5, 4.0),
+        (5.0, 2.0, 3.5, 4.5, 2.0, 4.0, 2.0, 4.5, 3.5, 2.0, 1.5, 4.0),
+    ),
+    "aarden": (
+        (17.77, 0.15, 14.93, 0.16, 19.80, 11.36, 0.29, 22.06, 0.15, 8.15, 0.23, 4.95),
+        (18.26, 0.74, 14.05, 16.86, 0.70, 14.44, 0.70, 18.62, 4.57, 1.93, 7.38, 1.76),
+    ),
+}
+FINAL_BASS = 0.18  # added to the correlation of the key whose tonic the last bass note is
+SIGNATURE = 0.30  # added to the two keys of a stated key signature
+
+_NAMES = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key: tonic pitch class 0..11, mode 0 major or 1 minor, fifths of its signature, score of the match (≤ 1.5)."""
+
+    tonic: int
+    mode: int
+    fifths: int
+    score: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """As musicians write it: "D minor", "Bb major"."""
+        return f"{key_tonic_name(self.fifths, self.mode)} {'minor' if self.mode else 'major'}"
+
+
+def key_tonic_name(fifths: int, mode: int) -> str:
+    """Letter name of the tonic of a signature (fifths -7..7) in a mode (0 major, 1 minor)."""
+    return _NAMES[fifths + 7 + (3 if mode == 1 else 0)]
+
+
+def tonic_of(fifths: int, mode: int) -> int:
+    """Pitch class of the tonic of a signature (fifths) in a mode (0 major, 1 minor)."""
+    return (fifths * 7 + (9 if mode == 1 else 0)) % 12
+
+
+def fifths_of(tonic: int, mode: int) -> int:
+    """Signature (fifths, -6..6; six stands as F# major, Eb minor) of a tonic pitch class and mode."""
+    major = (tonic + (3 if mode == 1 else 0)) % 12
+    fifths = (major * 7 + 5) % 12 - 5
+    return -6 if fifths == 6 and mode == 1 else fifths
+
+
+def pitch_class_weights(score: Score, begin: int = 0, end: int | None = None) -> np.ndarray:
+    """Sounding time of each pitch class in quarters within [begin, end) ticks, pitched parts only; float (12,)."""
+    end = score.end if end is None else end
+    drums = np.array([p.drums for p in score.parts], dtype=bool)
+    notes = score.notes
+    pitched = notes[~drums[notes["part"]]] if len(notes) else notes
+    low = np.maximum(pitched["onset"], begin)
+    high = np.minimum(pitched["onset"] + pitched["duration"], end)
+    return np.bincount(pitched["pitch"] % 12, weights=np.maximum(high - low, 0), minlength=12)[:12] / score.ticks_per_quarter
+
+
+def key_scores(weights: np.ndarray, profile: str = "aarden") -> np.ndarray:
+    """Correlation of a pitch-class vector (12,) with each key; float (2, 12): mode x tonic."""
+    if profile not in PROFILES:
+        raise InputError("Unknown key profile", expected=", ".join(PROFILES), received=repr(profile))
+    base = np.array(PROFILES[profile])
+    turned = np.stack([[np.roll(base[m], t) for t in range(12)] for m in range(2)])
+    a = weights - weights.mean()
+    b = turned - turned.mean(axis=2, keepdims=True)
+    norm = np.linalg.norm(a) * np.linalg.norm(b, axis=2)
+    return (b @ a) / np.where(norm > 0, norm, 1.0)
+
+
+def find_key(score: Score, *, begin: int = 0, end: int | None = None, profile: str = "aarden", signature: int | None = None) -> Key:
+    """The key of a passage [begin, end) in ticks. ``signature``: fifths of a stated key signature, weighed in.
+
+    Raises InputError when the passage has no pitched notes.
+    """
+    weights = pitch_class_weights(score, begin, end)
+    if weights.sum() == 0:
+        raise InputError("No key can be found", expected="pitched notes", received="none in the passage")
+    scores = key_scores(weights, profile)
+    bass = _last_bass(score, begin, score.end if end is None else end)
+    if bass is not None:
+        scores[:, bass % 12] += FINAL_BASS
+    if signature is not None:
+        for mode in range(2):
+            scores[mode, tonic_of(signature, mode)] += SIGNATURE
+    mode, tonic = np.unravel_index(int(scores.argmax()), scores.shape)
+    fifths = fifths_of(int(tonic), int(mode))
+    if signature is not None and (fifths - signature) % 12 == 0:
+        fifths = signature
+    return Key(int(tonic), int(mode), fifths, float(scores[mode, tonic]))
+
+
+def _last_bass(score: Score, begin: int, end: int) -> int | None:
+    """Lowest pitch of the last onset in the passage, pitched parts only."""
+    drums = np.array([p.drums for p in score.parts], dtype=bool)
+    notes = score.notes[(score.notes["onset"] >= begin) & (score.notes["onset"] < end)]
+    notes = notes[~drums[notes["part"]]] if len(notes) else notes
+    if not len(notes):
+        return None
+    last = notes["onset"].max()
+    sounding = notes[notes["onset"] + notes["duration"] > last]
+    return int(sounding["pitch"].min()) if len(sounding) else int(notes["pitch"][-1])
+
+
+def with_keys(score: Score) -> Score:
+    """The score with the key and mode of every bar filled in where the source gives none.
+
+    A stated signature keeps its fifths and gets a mode (major or its relative minor); regions without a signature
+    get the key that is found for them. Regions without pitched notes stay as they are.
+    """
+    bars = score.bars.copy()
+    starts = np.flatnonzero(np.r_[True, (np.diff(bars["key"]) != 0) | (np.diff(bars["mode"]) != 0)])
+    for low, high in zip(starts, np.r_[starts[1:], len(bars)]):
+        stated, mode = int(bars["key"][low]), int(bars["mode"][low])
+        if stated != UNKNOWN_KEY and mode >= 0:
+            continue
+        begin, end = int(bars["onset"][low]), int(bars["onset"][high - 1] + bars["duration"][high - 1])
+        if pitch_class_weights(score, begin, end).sum() == 0:
+            continue
+        if stated == UNKNOWN_KEY:
+            key = find_key(score, begin=begin, end=end)
+            bars["key"][low:high], bars["mode"][low:high] = key.fifths, key.mode
+        else:
+            bars["mode"][low:high] = _mode_of(score, begin, end, stated)
+    return score.replace(bars=bars)
+
+
+def _mode_of(score: Score, begin: int, end: int, fifths: int) -> int:
+    """Major or minor of a signature: the better of the two relative keys."""
+    scores = key_scores(pitch_class_weights(score, begin, end))
+    bass = _last_bass(score, begin, end)
+    both = [scores[m, tonic_of(fifths, m)] + (FINAL_BASS if bass is not None and bass % 12 == tonic_of(fifths, m) else 0) for m in (0, 1)]
+    return int(both[1] > both[0])
