@@ -1,0 +1,163 @@
+"""Reads Humdrum ``**kern`` files (.krn) into a Score. Its own parser: spelling, voices, staves and marks are kept.
+
+Kern is a table of text: one column ("spine") per staff, one line per moment. Pitches are the sounding ones. Lines that
+do not add up in time are an error that names the line. Not kept: clefs, stems, beams, phrase signs ``{}``, fingerings,
+figured bass, and the key signatures of single parts where parts differ (the most frequent one is kept).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from zhiyin.errors import FormatError, InputError
+from zhiyin.formats.kern_bars import bar_table, metadata, structure_marks
+from zhiyin.formats.kern_parts import Place, SpineHead, place_spines
+from zhiyin.formats.kern_spines import KERN, Table, read_table
+from zhiyin.formats.kern_walk import Walked, Walker
+from zhiyin.score.score import NOTE, Mark, Part, Score
+
+MAX_TICKS_PER_QUARTER = 30_240
+BASE_TICKS_PER_QUARTER = 24
+MAX_BYTES = 64 << 20
+
+
+def read_kern(source: str | Path | bytes, *, expand_repeats: bool = False) -> Score:
+    """Reads a kern file (path) or its contents (bytes) as a notated Score; FormatError names the line that is wrong."""
+    name, text = _text(source)
+    table = read_table(text, name)
+    kern_tracks = [i for i, kind in enumerate(table.tracks) if kind == KERN]
+    if not kern_tracks:
+        raise FormatError(
+            f"{name}: no music found", expected="at least one **kern spine", received=f"{len(table.tracks)} spines"
+        )
+    heads = _heads(table)
+    kept, parts = place_spines([heads[i] for i in kern_tracks])
+    places = _neighbours(dict(zip(kern_tracks, kept)), heads, len(table.tracks))
+    walked = Walker(table, places, name).walk()
+    if not walked.end:
+        raise FormatError(f"{name}: no music found", expected="notes or rests", received="none")
+    try:
+        return _score(table, walked, places, parts, name)
+    except (OverflowError, InputError) as problem:
+        if isinstance(problem, FormatError):
+            raise
+        raise FormatError(f"{name}: the score does not fit", received=str(problem)) from None
+
+
+def _text(source: str | Path | bytes) -> tuple[str, str]:
+    if isinstance(source, bytes):
+        name, data = "kern data", source
+    else:
+        path = Path(source)
+        name, data = path.name, path.read_bytes()
+    try:
+        return name, data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return name, data.decode("latin-1")
+
+
+def _heads(table: Table) -> list[SpineHead]:
+    """What each spine's interpretations say before its first note or bar."""
+    heads = [SpineHead() for _ in table.tracks]
+    closed = 0
+    for _, tokens, layout in table.rows:
+        if tokens[0][:1] == "*":
+            for column, token in zip(layout.columns, tokens):
+                if token != "*" and column.track >= 0:
+                    _head(heads[column.track], token)
+        elif tokens[0][:1] not in ("!", "="):
+            closed += 1
+            if closed > 400:
+                break
+    return heads
+
+
+def _head(head: SpineHead, token: str) -> None:
+    if token.startswith('*I"'):
+        head.name = head.name or token[3:].strip().lstrip('"')
+    elif token.startswith("*part"):
+        head.part = head.part or token[5:]
+    elif token.startswith("*staff"):
+        digits = token[6:].split("/")[0]
+        head.staff = head.staff or (int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 4 else 0)
+    elif token == "*clefX":
+        head.unpitched = True
+    elif token.startswith("*I") and token[2:3].islower() and not head.code:
+        head.code = token[2:]
+
+
+def _neighbours(places: dict[int, Place], heads: list[SpineHead], count: int) -> dict[int, Place]:
+    """Gives lyrics, dynamics and chord spines the place of the kern spine that they belong to (the one to the left)."""
+    out, last = dict(places), None
+    by_staff = {(heads[t].part, heads[t].staff): p for t, p in places.items() if heads[t].part and heads[t].staff}
+    for track in range(count):
+        if track in places:
+            last = places[track]
+            continue
+        head = heads[track]
+        place = by_staff.get((head.part, head.staff)) if head.part else None
+        if place or last:
+            out[track] = place or last
+    return out
+
+
+def _score(table: Table, walked: Walked, places: dict[int, Place], parts: tuple[Part, ...], name: str) -> Score:
+    unit, rounded = _resolution(walked.unit)
+    scale = (unit, walked.unit)
+    bars = bar_table(walked, scale)
+    marks = [_moved(m, scale) for m in (*walked.marks, *structure_marks(walked))]
+    records = metadata(table, walked)
+    if rounded:
+        records["rounded"] = f"to {unit} ticks a quarter (exact would be {walked.unit})"
+    notes = _notes(walked, places, scale)
+    score = Score(notes, bars, parts, unit, tuple(marks), "notated", records)
+    return _with_velocity(score)
+
+
+def _with_velocity(score: Score) -> Score:
+    if not any(m.kind == "dynamic" for m in score.marks):
+        return score
+    try:
+        from zhiyin.score.dynamics import marks_to_velocity
+    except ImportError:
+        return score
+    return marks_to_velocity(score)
+
+
+def _resolution(unit: int) -> tuple[int, bool]:
+    """Ticks per quarter of the score, and whether times must be rounded to it."""
+    exact = math.lcm(unit, BASE_TICKS_PER_QUARTER)
+    return (exact, False) if exact <= MAX_TICKS_PER_QUARTER else (MAX_TICKS_PER_QUARTER, True)
+
+
+def _ticks(value: int, scale: tuple[int, int]) -> int:
+    to, unit = scale
+    return (2 * value * to + unit) // (2 * unit)
+
+
+def _moved(mark: Mark, scale: tuple[int, int]) -> Mark:
+    return replace(mark, onset=_ticks(mark.onset, scale), end=_ticks(mark.end, scale) if mark.end >= 0 else -1)
+
+
+def _notes(walked: Walked, places: dict[int, Place], scale: tuple[int, int]) -> np.ndarray:
+    notes = np.zeros(len(walked.notes), dtype=NOTE)
+    if not len(notes):
+        return notes
+    onset, pitch, track, layer, spelling, grace = zip(*walked.notes)
+    starts = [_ticks(t, scale) for t in onset]
+    ends = [_ticks(t + d, scale) for t, d in zip(onset, walked.durations)]
+    notes["grace"], notes["onset"] = grace, starts
+    notes["duration"] = [0 if g else max(e - s, 1) for s, e, g in zip(starts, ends, grace)]
+    notes["spelling"] = spelling
+    columns = np.zeros((max(places) + 1, 4), dtype=np.int16)
+    for t, place in places.items():
+        columns[t] = place.part, place.staff, place.first_voice, place.drum_key
+    where = columns[np.array(track)]
+    notes["part"], notes["staff"] = where[:, 0], where[:, 1]
+    notes["voice"] = np.minimum(where[:, 2] + np.array(layer), 255)
+    notes["pitch"] = np.where(where[:, 3] >= 0, where[:, 3], np.array(pitch))
+    return notes
