@@ -173,7 +173,7 @@ def _meters(raw: Any, assumed: list[str]) -> _Meters:
 
 
 def _bars(raw: Any, end: int, conductor_end: int, limits: Limits, name: str, assumed: list[str]) -> np.ndarray:
-    """BAR array that covers ``end`` (ticks); trailing empty bars only where a conductor track ends on their bar line."""
+    """BAR array that covers ``end`` (ticks), and more bars only where a conductor track ends on their bar line."""
     meters, tpq = _meters(raw, assumed), raw.ticks_per_quarter
     stop = max(end, 1)
     durations: list[np.ndarray] = []

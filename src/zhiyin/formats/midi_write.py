@@ -73,7 +73,10 @@ def midi_bytes(score: Score, *, record: Mapping[str, Any] | None = None, unfold:
 
 
 def part_channels(parts: tuple[Part, ...]) -> list[int]:
-    """A channel for each part: 9 for drums, else its own; past 15 parts, parts of one program share (a warning past 15 programs)."""
+    """A channel for each part: 9 for drums, else its own; past 15 parts, parts of one program share one.
+
+    Past 15 programs, too, channels are used twice and a warning says so.
+    """
     pitched = [p for p in parts if not p.drums]
     if len(pitched) <= len(_CHANNELS):
         free = iter(_CHANNELS)
@@ -81,7 +84,7 @@ def part_channels(parts: tuple[Part, ...]) -> list[int]:
     programs = list(dict.fromkeys(p.program for p in pitched))
     if len(programs) > len(_CHANNELS):
         warnings.warn(
-            f"{len(programs)} programs share MIDI's {len(_CHANNELS)} pitched channels: some parts will sound with another's program",
+            f"{len(programs)} programs share {len(_CHANNELS)} MIDI channels: some parts will sound with another's program",
             stacklevel=4,
         )
     channel = {program: _CHANNELS[i % len(_CHANNELS)] for i, program in enumerate(programs)}
@@ -89,7 +92,7 @@ def part_channels(parts: tuple[Part, ...]) -> list[int]:
 
 
 def sounding_notes(score: Score) -> np.ndarray:
-    """NOTE array as it is played: velocities given, grace notes before their beat, same pitches of a part not overlapping."""
+    """NOTE array as played: velocities given, grace notes before the beat, no overlap of one pitch in a part."""
     notes = score.notes.copy()
     notes["velocity"] = played_velocities(score)
     grace = notes["grace"] | (notes["duration"] == 0)
