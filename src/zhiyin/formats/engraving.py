@@ -1,0 +1,257 @@
+"""Scores as engraved notation: SVG pages, one SVG file, PNG. Write only.
+
+verovio draws, in a process of its own under a time limit, because a score that it cannot take may kill it. What it
+warns of is an error here, unless ``strict=False``: a picture that silently lacks music is worse than none.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from zhiyin.errors import FormatError
+from zhiyin.formats.files import atomic_write
+from zhiyin.formats.limits import LIMITS, check
+from zhiyin.formats.raster import svg_to_png
+from zhiyin.formats.svg import MUSIC_FONT, font_face, parse_svg, size_of, stack, svg_text, tag
+from zhiyin.score.score import Score
+
+_WORKER = Path(__file__).with_name("engraving_worker.py")
+_MAX_ANSWER = 256 * 2**20  # bytes of SVG taken from the worker
+_TITLE, _SMALL = 800, 405  # letter heights in verovio's units, in which a staff is 720 high
+
+
+@dataclass(frozen=True, slots=True)
+class PageSetup:
+    """How pages are laid out. Lengths in tenths of a millimetre (A4 is 2100 x 2970); ``scale`` in percent of that in pixels."""
+
+    width: int = 2100
+    height: int = 2970
+    margin: int = 110
+    scale: int = 50
+    breaks: str = "auto"  # auto: lines and pages that fit; none: one endless line; encoded: as the score says
+    max_pages: int = 200
+
+    def options(self) -> dict[str, Any]:
+        """The options that verovio takes."""
+        margins = {f"pageMargin{side}": self.margin for side in ("Left", "Right", "Top", "Bottom")}
+        return margins | {
+            "pageWidth": self.width,
+            "pageHeight": self.height,
+            "scale": self.scale,
+            "breaks": self.breaks,
+            "adjustPageHeight": True,
+            "header": "none",
+            "footer": "none",
+            "smuflTextFont": "none",
+            "xmlIdSeed": 1,
+            "svgFormatRaw": True,
+            "spacingStaff": 10,
+            "staffLineWidth": 0.2,
+            "spacingSystem": 8,
+            "minLastJustification": 0.6,
+            "breaksNoWidow": True,
+        }
+
+
+def engrave(score: Score, *, setup: PageSetup | None = None, timeout: float = 20.0, strict: bool = True) -> list[str]:
+    """The score as SVG pages with title and composer on the first. ``timeout`` in seconds. Raises FormatError."""
+    from zhiyin.formats.musicxml_write import write_musicxml
+
+    limits = LIMITS["engraving"]
+    for quantity, size in (("notes", len(score.notes)), ("parts", len(score.parts)), ("bars", len(score.bars))):
+        check(quantity, size, limits, "the piece")
+    return engrave_musicxml(write_musicxml(score), setup=setup, timeout=timeout, strict=strict)
+
+
+def engrave_musicxml(
+    text: str, *, setup: PageSetup | None = None, timeout: float = 20.0, strict: bool = True
+) -> list[str]:
+    """The same for a MusicXML text."""
+    setup = setup or PageSetup()
+    request = json.dumps({"options": setup.options(), "max_pages": setup.max_pages})
+    result = _run([sys.executable, "-P", str(_WORKER), request], text, timeout)
+    log = " ".join(str(result["log"]).split())
+    if not result["pages"]:
+        raise FormatError(
+            "The score cannot be engraved",
+            expected="MusicXML that verovio can read",
+            received=log or "no page",
+            hint="write .musicxml and look at it in a notation program",
+        )
+    if log and strict:
+        raise FormatError(
+            "The engraving may lack something",
+            expected="no warning from verovio",
+            received=log[:400],
+            hint="strict=False draws it all the same",
+        )
+    if result["count"] > len(result["pages"]):
+        raise FormatError(
+            "The score has too many pages",
+            expected=f"at most {setup.max_pages} pages",
+            received=f"{result['count']} pages",
+            hint="engrave fewer bars, or raise max_pages",
+        )
+    title, composer = _heading_of(text)
+    return [
+        _finish(page, title if i == 0 else "", composer if i == 0 else "") for i, page in enumerate(result["pages"])
+    ]
+
+
+def notation_svg(
+    score: Score, *, record: Mapping[str, Any] | None = None, timeout: float = 20.0, strict: bool = True
+) -> str:
+    """All pages of a score in one SVG, with the record of how it was made as JSON in <metadata>."""
+    return stack(engrave(score, timeout=timeout, strict=strict), record=record)
+
+
+def write_svg(
+    score: Score,
+    path: str | Path,
+    *,
+    record: Mapping[str, Any] | None = None,
+    timeout: float = 20.0,
+    strict: bool = True,
+) -> Path:
+    """Writes the notation of a score to one .svg file. Raises FormatError."""
+    return atomic_write(path, notation_svg(score, record=record, timeout=timeout, strict=strict))
+
+
+def write_png(score: Score, path: str | Path, *, width: int = 1600, timeout: float = 20.0, strict: bool = True) -> Path:
+    """Writes the notation of a score to one .png file, ``width`` pixels wide. Raises FormatError."""
+    return atomic_write(path, svg_to_png(notation_svg(score, timeout=timeout, strict=strict), width=width))
+
+
+def _run(command: Sequence[str], text: str, timeout: float) -> dict[str, Any]:
+    """What the worker answers. Every way that it can fail has its own words."""
+    hint = "write .musicxml or a piano roll instead"
+    try:
+        done = subprocess.run(
+            command,
+            input=text.encode("utf-8"),
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except subprocess.TimeoutExpired:
+        raise FormatError(
+            "Engraving took too long",
+            expected=f"an answer within {timeout:g} s",
+            received="none: stopped",
+            hint=f"engrave fewer bars, raise timeout, or {hint}",
+        ) from None
+    except OSError as error:
+        raise FormatError("The engraving process cannot be started", received=str(error)) from error
+    if done.returncode < 0 or not done.stdout:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
+        how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit status {done.returncode}"
+        raise FormatError(
+            "verovio stopped while engraving", expected="SVG pages", received=f"{how}, {last[0][:300]}", hint=hint
+        )
+    if len(done.stdout) > _MAX_ANSWER:
+        raise FormatError(
+            "The engraving is too large",
+            expected=f"at most {_MAX_ANSWER:,} bytes",
+            received=f"{len(done.stdout):,} bytes",
+            hint="engrave fewer bars",
+        )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer | {"log": done.stderr.decode("utf-8", "replace")}
+
+
+def _heading_of(text: str) -> tuple[str, str]:
+    """Title and composer of a MusicXML text ("" where it names none)."""
+    try:
+        root = fromstring(text.encode("utf-8") if "encoding=" in text[:100] else text)
+    except (ET.ParseError, DefusedXmlException, ValueError):
+        return "", ""
+    title = next((t for p in ("work/work-title", "movement-title") if (t := (root.findtext(p) or "").strip())), "")
+    composer = next(
+        (c.text or "" for c in root.iterfind("identification/creator") if c.get("type", "composer") == "composer"), ""
+    )
+    return title, composer.strip()
+
+
+def _finish(page: str, title: str, composer: str) -> str:
+    """A page of verovio's as a drawing of its own: a viewBox, ink in the current colour, texts that every renderer
+    sets alike, the music font inside where it is used, and the heading on top."""
+    root = parse_svg(page)
+    inner = next(e for e in root if e.tag == tag("svg"))
+    inner.set("fill", "currentColor")
+    inner.attrib.pop("color", None)
+    root.attrib.pop("overflow", None)
+    _settle_texts(inner)
+    width, height = size_of(root)
+    heading = _heading(title, composer, size_of(inner)[0])
+    if heading is not None:
+        group, used = heading
+        added = round(used * width / size_of(inner)[0])
+        inner.attrib.update({"y": str(added), "width": f"{width:g}", "height": f"{height:g}"})
+        top = ET.Element(
+            tag("svg"), {"viewBox": f"0 0 {size_of(inner)[0]:g} {used}", "width": f"{width:g}", "height": str(added)}
+        )
+        top.append(group)
+        root.insert(list(root).index(inner), top)
+        height += added
+    root.attrib.update({"viewBox": f"0 0 {width:g} {height:g}", "width": f"{width:g}", "height": f"{height:g}"})
+    return svg_text(root)
+
+
+def _settle_texts(inner: ET.Element) -> None:
+    """Text of size 0 with larger spans inside is drawn wrongly by some renderers: the size moves outwards."""
+    needs_font = False
+    for text in list(inner.iter(tag("text"))):
+        spans = [s for s in text.iter(tag("tspan")) if s.get("font-size")]
+        if spans and text.get("font-size") == "0px":
+            text.set("font-size", spans[0].attrib["font-size"])
+        for span in text.iter():
+            if span.get("font-family") in ("Leipzig", "Bravura"):
+                span.set("font-family", f"'{MUSIC_FONT}', Leipzig, Bravura")
+                needs_font = True
+    if needs_font:
+        style = ET.Element(tag("style"))
+        style.text = font_face()
+        inner.insert(0, style)
+
+
+def _heading(title: str, composer: str, width: float) -> tuple[ET.Element, int] | None:
+    """Title and composer in a band over the staves: the drawing and its height in verovio's units."""
+    if not title and not composer:
+        return None
+    group = ET.Element(tag("g"), {"class": "heading", "font-family": "Times, serif", "fill": "currentColor"})
+    used = 350
+    if title:
+        size = min(_TITLE, int(width * 0.9 / (0.5 * len(title))))
+        used += size
+        line = ET.SubElement(
+            group,
+            tag("text"),
+            {
+                "x": f"{width / 2:g}",
+                "y": str(used),
+                "font-size": str(size),
+                "font-weight": "bold",
+                "text-anchor": "middle",
+            },
+        )
+        line.text = title
+    if composer:
+        used += 700
+        line = ET.SubElement(
+            group,
+            tag("text"),
+            {"x": f"{width * 0.94:g}", "y": str(used), "font-size": str(_SMALL), "text-anchor": "end"},
+        )
+        line.text = composer
+    return group, used
