@@ -1,0 +1,1 @@
+"""Recipes: one flat TOML per kind of run; read by zhiyin.training.recipe."""
