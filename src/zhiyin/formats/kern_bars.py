@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -130,7 +131,7 @@ def _numbered(stretches: list[_Stretch], meters: list, unit: int) -> list[_Stret
         else:
             nominal = _nominal(_at(meters, 0, None), unit)
             first.number = 0 if first.duration < nominal and len(stretches) > 1 else 1
-    for last, s in zip(stretches, stretches[1:]):
+    for last, s in itertools.pairwise(stretches):
         if s.number is None:
             completes = last.duration + s.duration <= _nominal(_at(meters, last.onset, None), unit)
             s.number = last.number if completes else last.number + 1

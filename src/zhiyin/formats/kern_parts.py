@@ -12,7 +12,7 @@ PROGRAMS = {
     "piano": 0, "forte": 0, "klav": 0, "clavi": 6, "cemba": 6, "organ": 19, "physh": 20, "armon": 20, "celst": 8,
     "vox": 52, "soprn": 52, "mezzo": 52, "alto": 52, "calto": 52, "ctenor": 52, "tenor": 52, "barit": 52, "bass": 52,
     "canto": 52, "quinto": 52, "sesto": 52, "feme": 52, "male": 52, "nfant": 52, "recit": 52, "coro": 52,
-    "violn": 40, "violn": 40, "viola": 41, "viole": 41, "violb": 42, "viols": 40, "violt": 41, "cello": 42, "cbass": 43,
+    "violn": 40, "viola": 41, "viole": 41, "violb": 42, "viols": 40, "violt": 41, "cello": 42, "cbass": 43,
     "arpa": 46, "guitr": 24, "liuto": 24, "tiorb": 24, "mando": 24, "zithr": 15,
     "flt": 73, "picco": 72, "flts": 73, "recor": 74, "oboe": 68, "corng": 69, "cangl": 69, "clars": 71, "clara": 71,
     "clarb": 71, "bclar": 71, "fagot": 70, "fag_c": 70, "serp": 58, "sxhB": 66, "sxhC": 66, "sax": 65,

@@ -46,7 +46,7 @@ class Layout:
 
 @dataclass(slots=True)
 class Table:
-    """rows: (line number, tokens, layout) of all but reference records; tracks: kind of each spine; records: (key, text)."""
+    """rows: (line number, tokens, layout) but for reference records; tracks: kind of each spine; records: (key, text)."""
 
     rows: list[tuple[int, list[str], Layout]]
     tracks: list[int]
@@ -57,7 +57,7 @@ def read_table(text: str, name: str) -> Table:
     """Splits Humdrum text into rows of tokens under their spines; FormatError names the line that does not fit."""
     table = Table([], [], [])
     layout = Layout([])
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
         if not line:
             continue
         if line.startswith("!!"):
@@ -98,7 +98,7 @@ def _comment(table: Table, number: int, line: str, layout: Layout) -> None:
         table.records.append((key.strip(), value.strip()))
         if key.strip() != "OMD":
             return
-    if line.startswith("!!LO:TX") or line.startswith("!!!OMD"):
+    if line.startswith(("!!LO:TX", "!!!OMD")):
         table.rows.append((number, [line], layout))
 
 

@@ -54,7 +54,7 @@ class KernNote(NamedTuple):
 
 
 class KernToken(NamedTuple):
-    """A token: the time it takes (quarters), its notes (none for a rest), marks (kind, value), slurs opened and closed."""
+    """A token: its time (quarters), notes (none for a rest), marks (kind, value), slurs (opened, closed)."""
 
     duration: Fraction
     notes: tuple[KernNote, ...]

@@ -15,7 +15,37 @@ from zhiyin.score.score import Mark
 
 _DYNAMIC = re.compile(r"[mpfszr]+")
 _DYNAMICS = frozenset(
-    ["ppppp", "pppp", "ppp", "pp", "p", "mp", "mf", "f", "ff", "fff", "ffff", "fffff", "sf", "sfz", "sff", "sffz", "fz", "fp", "ffp", "pf", "rf", "rfz", "sfp", "sfpp", "mfp", "fzp", "sfzp", "mfz", "ffz"]
+    [
+        "ppppp",
+        "pppp",
+        "ppp",
+        "pp",
+        "p",
+        "mp",
+        "mf",
+        "f",
+        "ff",
+        "fff",
+        "ffff",
+        "fffff",
+        "sf",
+        "sfz",
+        "sff",
+        "sffz",
+        "fz",
+        "fp",
+        "ffp",
+        "pf",
+        "rf",
+        "rfz",
+        "sfp",
+        "sfpp",
+        "mfp",
+        "fzp",
+        "sfzp",
+        "mfz",
+        "ffz",
+    ]
 )
 
 
@@ -49,6 +79,7 @@ class Walker:
         self.slurs: dict[int, list[tuple[int, int]]] = {}
         self.hairpins: dict[int, tuple[int, str]] = {}
         self.pending: list[list[tuple[Column, str]]] = []
+        self.doubt: FormatError | None = None
 
     def walk(self) -> Walked:
         """Goes through all rows once."""
@@ -61,12 +92,14 @@ class Walker:
                     if token != "*":
                         self.out.interpretations.append((self.time, column.track, token))
             elif first == "=":
+                self._settle()
                 self._flush()
                 self.out.barlines.append((self.time, next((tokens[i] for i, _ in layout.kern), tokens[0])))
             elif first == "!":
                 self._comment(tokens, layout)
             else:
                 self._data(number, tokens, layout)
+        self._settle()
         self._flush()
         self.out.end = max([self.time, *(c.end for _, c in self.layout.kern)] if self.layout else [0])
         for track in list(self.hairpins):
@@ -82,6 +115,9 @@ class Walker:
                 column.sounded = False
 
     def _data(self, number: int, tokens: list[str], layout: Layout) -> None:
+        if self.doubt:
+            self._data_by_column(tokens, layout)
+            return
         time, table, began, heard = self.time, self.tokens, False, False
         for i, column in layout.kern:
             text = tokens[i]
@@ -91,7 +127,9 @@ class Walker:
             ticks, notes, plain, token = table[text]
             if ticks:
                 if column.end > time:
-                    raise self._clash(number, i, column, text)
+                    self.doubt = self.doubt or self._clash(number, i, column, text)
+                    self._sound(column.end, column, table[text])
+                    continue
                 column.end = time + ticks
                 began = column.sounded = True
             place = self.places[column.track]
@@ -100,9 +138,9 @@ class Walker:
                     self.out.notes.append((time, pitch, column.track, column.layer, spelling, grace))
                     self.out.durations.append(duration)
                 else:
-                    self._tied(column, place.part, pitch, spelling, duration, tie)
+                    self._tied(time, column, place.part, pitch, spelling, duration, tie)
             if not plain:
-                self._decorate(column, place, token)
+                self._decorate(time, column, place, token)
         if not heard:
             self.pending.append([(c, tokens[i]) for i, c in layout.others if tokens[i] not in (".", "")])
             return
@@ -115,7 +153,41 @@ class Walker:
             self.time = min([c.end for _, c in layout.kern if c.end > time])
             for i, column in layout.kern:
                 if column.end <= time and column.sounded:
-                    raise self._silent(number, i)
+                    self.doubt = self.doubt or self._silent(number, i)
+
+    def _data_by_column(self, tokens: list[str], layout: Layout) -> None:
+        """In a bar whose lines contradict the durations, each column keeps its own time until the bar line."""
+        time = self.time
+        for i, column in layout.kern:
+            if tokens[i] not in (".", ""):
+                time = column.end
+                self._sound(time, column, self.tokens[tokens[i]])
+        for i, column in layout.others:
+            if tokens[i] not in (".", ""):
+                self._other(time, column, tokens[i])
+
+    def _sound(self, time: int, column: Column, entry: tuple) -> None:
+        ticks, notes, _, token = entry
+        place = self.places[column.track]
+        for pitch, spelling, duration, tie, grace in notes:
+            if tie == TIE_NONE:
+                self.out.notes.append((time, pitch, column.track, column.layer, spelling, grace))
+                self.out.durations.append(duration)
+            else:
+                self._tied(time, column, place.part, pitch, spelling, duration, tie)
+        self._decorate(time, column, place, token)
+        column.end = time + ticks
+        column.sounded = True
+
+    def _settle(self) -> None:
+        """At a bar line a doubtful bar is right after all when all its columns have the same length."""
+        if self.doubt is None or self.layout is None:
+            return
+        ends = {c.end for _, c in self.layout.kern if c.sounded}
+        if len(ends) != 1:
+            raise self.doubt
+        self.time = self.row_time = ends.pop()
+        self.pending, self.doubt = [], None
 
     def _clash(self, number: int, i: int, column: Column, text: str) -> FormatError:
         left = Fraction(column.end - self.time, self.out.unit)
@@ -134,9 +206,9 @@ class Walker:
             hint="compare the durations in this bar between the columns",
         )
 
-    def _tied(self, column: Column, part: int, pitch: int, spelling: int, duration: int, tie: int) -> None:
-        time, key = self.time, (part, pitch)
-        index = self._open_tie(key, column) if tie > 1 else -1
+    def _tied(self, time: int, column: Column, part: int, pitch: int, spelling: int, duration: int, tie: int) -> None:
+        key = (part, pitch)
+        index = self._open_tie(time, key, column) if tie > 1 else -1
         if index < 0:
             index = len(self.out.notes)
             self.out.notes.append((time, pitch, column.track, column.layer, spelling, False))
@@ -146,25 +218,25 @@ class Walker:
         if tie != TIE_END:
             self.ties.setdefault(key, []).append((index, time + duration, column.track, column.layer))
 
-    def _open_tie(self, key: tuple[int, int], column: Column) -> int:
-        found = [t for t in self.ties.get(key, ()) if t[1] == self.time]
+    def _open_tie(self, time: int, key: tuple[int, int], column: Column) -> int:
+        found = [t for t in self.ties.get(key, ()) if t[1] == time]
         if not found:
             return -1
         best = max(found, key=lambda t: (t[2] == column.track, t[3] == column.layer))
-        self.ties[key] = [t for t in self.ties[key] if t is not best and t[1] >= self.time]
+        self.ties[key] = [t for t in self.ties[key] if t is not best and t[1] >= time]
         return best[0]
 
-    def _decorate(self, column: Column, place: Place, token: KernToken) -> None:
+    def _decorate(self, time: int, column: Column, place: Place, token: KernToken) -> None:
         voice = place.first_voice + column.layer
         opens, closes = token.slurs
         stack = self.slurs.setdefault(column.track, [])
         for _ in range(min(closes, len(stack))):
             at = next((k for k in range(len(stack) - 1, -1, -1) if stack[k][1] == voice), len(stack) - 1)
             onset, began_in = stack.pop(at)
-            self.out.marks.append(Mark(onset, "slur", "", place.part, self.time, began_in, place.staff))
-        stack.extend([(self.time, voice)] * opens)
+            self.out.marks.append(Mark(onset, "slur", "", place.part, time, began_in, place.staff))
+        stack.extend([(time, voice)] * opens)
         for kind, value in token.marks:
-            self.out.marks.append(Mark(self.time, kind, value, place.part, -1, voice, place.staff))
+            self.out.marks.append(Mark(time, kind, value, place.part, -1, voice, place.staff))
 
     def _flush(self) -> None:
         """Rows with nothing new in the kern columns lie at equal steps between the rows around them."""
