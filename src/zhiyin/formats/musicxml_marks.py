@@ -1,0 +1,174 @@
+"""Marks as MusicXML snippets: directions, notations, lyrics, chord symbols, bar lines and tempo.
+
+Pure functions from words to strings; knows nothing about notes, voices or where in a bar a snippet goes.
+"""
+
+from __future__ import annotations
+
+import re
+from xml.sax.saxutils import escape, quoteattr
+
+DYNAMICS = frozenset(
+    "p pp ppp pppp ppppp pppppp f ff fff ffff fffff ffffff mp mf sf sfp sfpp fp rf rfz sfz sffz fz n pf sfzp".split()
+)
+_ARTICULATIONS = {
+    "staccato": "staccato", "accent": "accent", "tenuto": "tenuto", "marcato": "strong-accent",
+    "staccatissimo": "staccatissimo", "spiccato": "spiccato", "portato": "detached-legato",
+    "detached-legato": "detached-legato", "strong-accent": "strong-accent", "breath": "breath-mark",
+    "breath-mark": "breath-mark", "caesura": "caesura", "stress": "stress", "unstress": "unstress",
+    "scoop": "scoop", "plop": "plop", "doit": "doit", "falloff": "falloff", "soft-accent": "soft-accent",
+}  # fmt: skip
+_TECHNICAL = {
+    "up-bow": "up-bow", "upbow": "up-bow", "down-bow": "down-bow", "downbow": "down-bow", "harmonic": "harmonic",
+    "open-string": "open-string", "stopped": "stopped", "snap-pizzicato": "snap-pizzicato",
+}  # fmt: skip
+_ORNAMENTS = {
+    "trill": "trill-mark", "trill-mark": "trill-mark", "mordent": "mordent", "inverted-mordent": "inverted-mordent",
+    "turn": "turn", "inverted-turn": "inverted-turn", "delayed-turn": "delayed-turn", "shake": "shake",
+    "schleifer": "schleifer", "haydn": "haydn",
+}  # fmt: skip
+_KINDS = (  # suffix as written, MusicXML kind; the longest match wins
+    ("", "major"), ("maj7", "major-seventh"), ("Maj7", "major-seventh"), ("M7", "major-seventh"), ("Δ7", "major-seventh"),
+    ("Δ", "major-seventh"), ("maj9", "major-ninth"), ("maj13", "major-13th"), ("maj", "major"), ("M", "major"),
+    ("m", "minor"), ("min", "minor"), ("-", "minor"), ("m7", "minor-seventh"), ("min7", "minor-seventh"),
+    ("-7", "minor-seventh"), ("m9", "minor-ninth"), ("m11", "minor-11th"), ("m6", "minor-sixth"), ("min6", "minor-sixth"),
+    ("mM7", "major-minor"), ("mMaj7", "major-minor"), ("m(maj7)", "major-minor"), ("7", "dominant"), ("9", "dominant-ninth"),
+    ("11", "dominant-11th"), ("13", "dominant-13th"), ("6", "major-sixth"), ("dim", "diminished"), ("°", "diminished"),
+    ("o", "diminished"), ("dim7", "diminished-seventh"), ("°7", "diminished-seventh"), ("o7", "diminished-seventh"),
+    ("m7b5", "half-diminished"), ("ø7", "half-diminished"), ("ø", "half-diminished"), ("hdim7", "half-diminished"),
+    ("aug", "augmented"), ("+", "augmented"), ("+7", "augmented-seventh"), ("aug7", "augmented-seventh"),
+    ("sus4", "suspended-fourth"), ("sus2", "suspended-second"), ("sus", "suspended-fourth"), ("5", "power"),
+)  # fmt: skip
+_CHORD = re.compile(r"^([A-Ga-g])([#b♯♭]*)(.*?)(?:/([A-Ga-g])([#b♯♭]*))?$")
+_DEGREE = re.compile(r"\(?(add|omit|no)?([b#♭♯-]?)(2|4|5|6|7|9|11|13)\)?,?")
+
+
+def element(name: str, text: object = "", **attributes: object) -> str:
+    """One element with its text escaped; attribute names take ``_`` for ``-``."""
+    head = name + "".join(f" {k.replace('_', '-')}={quoteattr(str(v))}" for k, v in attributes.items())
+    return f"<{head}>{escape(str(text))}</{name}>" if text != "" else f"<{head}/>"
+
+
+def direction(kind: str, *, offset: int = 0, staff: int = 0, sound: str = "", above: bool = False) -> str:
+    """A direction around the XML of its type; ``offset`` in divisions from where it stands in the file."""
+    place = "above" if above else "below"
+    parts = [f'<direction placement="{place}"><direction-type>{kind}</direction-type>']
+    if offset:
+        parts.append(element("offset", offset))
+    if staff:
+        parts.append(element("staff", staff))
+    return "".join(parts) + sound + "</direction>"
+
+
+def dynamic(value: str) -> str:
+    """The type of a dynamic mark."""
+    inner = f"<{value}/>" if value in DYNAMICS else element("other-dynamics", value)
+    return f"<dynamics>{inner}</dynamics>"
+
+
+def tempo(words: str, qpm: float, compound: bool, shown: bool = True) -> tuple[str, str]:
+    """(direction type, sound) of a tempo: a word, a metronome mark and the speed in quarters per minute."""
+    sound = f'<sound tempo="{qpm:.6g}"/>' if qpm > 0 else ""
+    types = [element("words", words, font_weight="bold")] if words else []
+    if qpm > 0 and shown:
+        dot, speed = ("<beat-unit-dot/>", qpm / 1.5) if compound else ("", qpm)
+        rounded = f"{round(speed, 2):g}"
+        types.append(f"<metronome parentheses=\"{'yes' if words else 'no'}\"><beat-unit>quarter</beat-unit>{dot}"
+                     f"<per-minute>{rounded}</per-minute></metronome>")  # fmt: skip
+    return "</direction-type><direction-type>".join(types), sound
+
+
+def notation(kind: str, value: str) -> tuple[str, str] | None:
+    """(group, element) of an articulation, ornament or fermata under ``<notations>``; None for an empty one."""
+    word = value.strip().lower()
+    if kind == "fermata":
+        return "", '<fermata type="upright"/>'
+    if kind == "ornament":
+        name = _ORNAMENTS.get(word)
+        return "ornaments", f"<{name}/>" if name else element("other-ornament", value)
+    if word in _TECHNICAL:
+        return "technical", f"<{_TECHNICAL[word]}/>"
+    if word in ("arpeggio", "arpeggiate"):
+        return "", "<arpeggiate/>"
+    name = _ARTICULATIONS.get(word)
+    return ("articulations", f"<{name}/>" if name else element("other-articulation", value)) if word else None
+
+
+def lyric(value: str, inside_word: bool, number: int) -> tuple[str, bool]:
+    """The lyric element of a syllable and whether its word goes on (a trailing ``-``)."""
+    goes_on = value.endswith("-") and len(value) > 1
+    text = value[:-1] if goes_on else value
+    kind = ("middle" if goes_on else "end") if inside_word else ("begin" if goes_on else "single")
+    return f'<lyric number="{number}">{element("syllabic", kind)}<text>{escape(text)}</text></lyric>', goes_on
+
+
+def harmony(symbol: str, offset: int, staff: int) -> str:
+    """A chord symbol; what cannot be read as one is written as words, never dropped."""
+    tail = (element("offset", offset) if offset else "") + (element("staff", staff) if staff else "")
+    plain = symbol.strip()
+    if plain in ("N", "N.C.", "NC", "n.c."):
+        root = '<root><root-step text="">C</root-step></root>'
+        return f'<harmony>{root}<kind text="N.C.">none</kind>{tail}</harmony>'
+    match = _CHORD.match(plain)
+    kind = _kind(match.group(3)) if match else None
+    if match is None or kind is None:
+        return direction(element("words", symbol), offset=offset, staff=staff, above=True)
+    root, accidental, suffix, bass, bass_accidental = match.groups()
+    name, degrees = kind
+    parts = [f"<root>{_pitch('root', root, accidental)}</root>", element("kind", name, text=suffix)]
+    if bass:
+        parts.append(f"<bass>{_pitch('bass', bass, bass_accidental)}</bass>")
+    return f"<harmony>{''.join(parts)}{degrees}{tail}</harmony>"
+
+
+def _pitch(where: str, step: str, accidental: str) -> str:
+    alter = sum(1 if c in "#♯" else -1 for c in accidental or "")
+    return element(f"{where}-step", step.upper()) + (element(f"{where}-alter", alter) if alter else "")
+
+
+def _kind(suffix: str) -> tuple[str, str] | None:
+    base, name = max(((s, n) for s, n in _KINDS if suffix.startswith(s)), key=lambda k: len(k[0]))
+    rest, degrees = suffix[len(base) :], []
+    while rest:
+        match = _DEGREE.match(rest)
+        if match is None:
+            return None
+        word, accidental, number = match.groups()
+        alter = {"b": -1, "♭": -1, "-": -1, "#": 1, "♯": 1}.get(accidental, 0)
+        change = "subtract" if word in ("omit", "no") else ("alter" if accidental and number == "5" else "add")
+        degrees.append(f"<degree>{element('degree-value', number)}{element('degree-alter', alter)}"
+                       f"{element('degree-type', change)}</degree>")  # fmt: skip
+        rest = rest[match.end() :]
+    return name, "".join(degrees)
+
+
+def jump(value: str) -> tuple[str, str]:
+    """(direction type, sound) of D.C., D.S., Fine, Coda, Segno and their longer forms."""
+    word = value.strip().lower().replace(".", "").replace(" ", "")
+    if word == "segno":
+        return "<segno/>", '<sound segno="segno"/>'
+    if word == "coda":
+        return "<coda/>", '<sound coda="coda"/>'
+    sound = ""
+    if word.startswith(("dc", "dacapo")):
+        sound = '<sound dacapo="yes"/>'
+    elif word.startswith(("ds", "dalsegno")):
+        sound = '<sound dalsegno="segno"/>'
+    elif word == "fine":
+        sound = '<sound fine="yes"/>'
+    elif word.startswith("tocoda"):
+        sound = '<sound tocoda="coda"/>'
+    return element("words", value), sound
+
+
+def barline(location: str, style: str = "", ending: tuple[str, str] | None = None, repeat: tuple[str, int] | None = None) -> str:
+    """A bar line; ``ending`` (numbers, start|stop|discontinue), ``repeat`` (forward|backward, times)."""
+    parts = [f'<barline location="{location}">', element("bar-style", style) if style else ""]
+    if ending:
+        numbers, kind = ending
+        text = numbers + "." if kind == "start" else ""
+        parts.append(element("ending", text, number=numbers, type=kind))
+    if repeat:
+        times = {"times": repeat[1]} if repeat[1] > 2 else {}
+        parts.append(element("repeat", direction=repeat[0], **times))
+    return "".join(parts) + "</barline>"
