@@ -1,0 +1,108 @@
+"""The command line: a literal table of verbs, each imported only when it is called.
+
+Exit codes: 0 done · 1 an error that zhiyin names · 2 wrong usage · 3 done, but some inputs failed (they are listed) ·
+130 stopped with Ctrl-C. Progress and errors go to stderr; with --json stdout carries one JSON object and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from zhiyin import __version__
+
+# verb -> (module with a typer app called `app`, one line of help)
+VERBS: dict[str, tuple[str, str]] = {
+    "compose": ("compose", "Write a new piece, from nothing, from words, or from controls."),
+    "continue": ("continue_", "Go on where a piece stops."),
+    "train": ("train", "Learn from a folder of scores; ends with a model package."),
+    "corpus": ("corpus", "List, fetch, build and check collections of scores."),
+    "models": ("models", "List model packages, show a card, check the hashes."),
+    "evaluate": ("evaluate", "Measure a model package on held-out pieces."),
+    "convert": ("convert", "Read a score file and write it in another format."),
+    "show": ("show", "Say what a score file holds; draw its piano roll and notation."),
+    "info": ("info", "Versions, packages, folders, soundfont: what a bug report needs."),
+}
+
+
+class VerbTable(TyperGroup):
+    """A click group that imports a verb's module when the verb is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command, or None (click then names the mistake)."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"zhiyin.app.cli.{VERBS[cmd_name][0]}")
+        command = get_command(module.app)
+        command.name = cmd_name
+        command.short_help = VERBS[cmd_name][1]
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the verbs from the table, without importing any."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Names the nearest verbs when one is not known."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from zhiyin.errors import near_names
+
+            raise click.UsageError(f"No verb {args[0]!r}. hint: {near_names(args[0], VERBS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(cls=VerbTable, no_args_is_help=True, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"zhiyin {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def zhiyin(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version.")) -> None:
+    """zhiyin (知音): learns from scores, composes new ones, and says where each note comes from.
+
+    Example: zhiyin compose "a lively jig in D major, 32 bars"
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code (the console script passes it on)."""
+    from zhiyin.app.cli.common import report_error
+    from zhiyin.errors import ZhiyinError
+
+    command = get_command(app)
+    try:
+        result = command.main(args=list(arguments) if arguments is not None else None, prog_name="zhiyin", standalone_mode=False)
+        return int(result) if isinstance(result, int) else 0
+    except ZhiyinError as error:
+        return report_error(error)
+    except click.exceptions.Abort:
+        print("stopped", file=sys.stderr)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
