@@ -1,0 +1,1 @@
+"""Files that come with zhiyin: fonts for pictures and the soundfont."""

@@ -1,0 +1,1 @@
+"""Synthesis of zhiyin's own General MIDI soundfont: samples from formulas, nothing recorded."""
