@@ -382,7 +382,7 @@ def _beam(pieces: list[Piece], spans: Sequence[_Span], meter: Meter) -> None:
     _beam_groups(pieces, meter)
     for i, span in enumerate(spans):
         inside = [p for p in pieces if span.start <= p.start < span.end]
-        if any(p.rest or p.type not in _BEAMS for p in inside):
+        if len({p.group for p in inside}) > 1 or any(p.rest or p.type not in _BEAMS for p in inside):
             for p in inside:
                 p.group = -1 - i
     run: list[Piece] = []
