@@ -1,0 +1,1 @@
+"""One file per collection; ``catalog`` lists them."""
