@@ -1,1 +1,1 @@
-"""formats room of zhiyin; see ARCHITECTURE.md."""
+"""Files to scores and back, one module per format; ``catalog`` knows them all and imports none until it is used."""

@@ -211,7 +211,9 @@ class _Parser:
         if meter is None:
             match = re.fullmatch(r"(\d+(?:\+\d+)*)/(\d+)", text)
             if match is None or int(match[2]) not in (1, 2, 4, 8, 16, 32, 64):
-                raise FormatError(f"Unknown meter in line {number}", expected="such as 4/4 or 6/8", received=repr(value))
+                raise FormatError(
+                    f"Unknown meter in line {number}", expected="such as 4/4 or 6/8", received=repr(value)
+                )
             meter = min(sum(int(n) for n in match[1].split("+")), 255) or 1, int(match[2])
         self.tune.meter_given |= text not in ("none", "")
         if self.in_header:
@@ -238,7 +240,9 @@ class _Parser:
         match = re.search(r"((?:\d+/\d+\s*)+)?=?\s*(\d+(?:\.\d+)?)\s*$", re.sub(r'"[^"]*"', "", value))
         if match is None or not float(match[2]):
             return
-        beat = sum((Fraction(f) for f in (match[1] or "").split() if not f.endswith("/0")), Fraction(0)) or Fraction(1, 4)
+        beat = sum((Fraction(f) for f in (match[1] or "").split() if not f.endswith("/0")), Fraction(0)) or Fraction(
+            1, 4
+        )
         qpm = min(max(beat * 4 * Fraction(match[2]), Fraction(4)), Fraction(2000))
         if self.in_header:
             self.qpm = qpm

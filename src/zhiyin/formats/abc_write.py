@@ -76,7 +76,9 @@ def _header(score: Score) -> list[str]:
     lines = ["X:1", "T:" + _line(words.get("title", "Untitled"))]
     lines += [f"{k}:{_line(words[name])}" for k, name in (("C", "composer"), ("R", "rhythm")) if words.get(name)]
     lines += [f"M:{bar['meter_numerator']}/{bar['meter_denominator']}", "L:1/8"]
-    tempo = next((m.value for m in score.marks if m.kind == "tempo" and m.onset == 0 and not m.value.startswith("=")), "")
+    tempo = next(
+        (m.value for m in score.marks if m.kind == "tempo" and m.onset == 0 and not m.value.startswith("=")), ""
+    )
     word = tempo.partition("=")[0].strip().replace('"', "'")
     qpm = score.tempo_map()[0, 1] if (score.bars["tempo_qpm"][:1] > 0).any() or "=" in tempo else 0
     if word or qpm:
@@ -120,7 +122,9 @@ class _VoiceWriter:
         for m in score.marks:
             if m.part == part or (m.part < 0 and part == 0):
                 self.marks.setdefault(m.onset, []).append(m)
-        self.closing = {(m.end, m.kind, m.value) for m in score.marks if m.part == part and m.kind in ("slur", "hairpin")}
+        self.closing = {
+            (m.end, m.kind, m.value) for m in score.marks if m.part == part and m.kind in ("slur", "hairpin")
+        }
         self.signature: dict[str, int] = {}
         self.lyrics: list[str] = []
         self.used: set[tuple[int, str]] = set()
@@ -167,7 +171,10 @@ class _VoiceWriter:
         out += next((f"[{m.value} " for m in here if m.kind == "ending"), "")
         if i:
             now, before = bars[i], bars[i - 1]
-            if (now["meter_numerator"], now["meter_denominator"]) != (before["meter_numerator"], before["meter_denominator"]):
+            if (now["meter_numerator"], now["meter_denominator"]) != (
+                before["meter_numerator"],
+                before["meter_denominator"],
+            ):
                 out += f"[M:{now['meter_numerator']}/{now['meter_denominator']}]"
             if (now["key"], now["mode"]) != (before["key"], before["mode"]):
                 out += f"[K:{_key_name(int(now['key']), int(now['mode']))}]"

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from zhiyin.errors import FormatError
-from zhiyin.formats.dynamics import played_velocities
 from zhiyin.formats.files import atomic_write
 from zhiyin.formats.limits import LIMITS, check
 from zhiyin.formats.midi_bytes import (
@@ -40,10 +39,12 @@ from zhiyin.formats.midi_bytes import (
     track_chunk,
 )
 from zhiyin.score import UNKNOWN_KEY, Part, Score, meter_ticks
+from zhiyin.score.dynamics import marks_to_velocity
 from zhiyin.score.repeats import expand_repeats
 
 _CHANNELS = tuple(c for c in range(16) if c != 9)
 _NOTE_OFF_ORDER, _CONTROL_ORDER, _NOTE_ON_ORDER = 2, 3, 4
+DEFAULT_VELOCITY = 80  # where neither a velocity nor a dynamic mark is given
 _SLOWEST = 16_777_215  # microseconds a quarter, the most that a tempo event holds
 
 
@@ -84,7 +85,7 @@ def part_channels(parts: tuple[Part, ...]) -> list[int]:
     programs = list(dict.fromkeys(p.program for p in pitched))
     if len(programs) > len(_CHANNELS):
         warnings.warn(
-            f"{len(programs)} programs share {len(_CHANNELS)} MIDI channels: some parts will sound with another's program",
+            f"{len(programs)} programs share {len(_CHANNELS)} MIDI channels: some parts sound with another's program",
             stacklevel=4,
         )
     channel = {program: _CHANNELS[i % len(_CHANNELS)] for i, program in enumerate(programs)}
@@ -93,8 +94,8 @@ def part_channels(parts: tuple[Part, ...]) -> list[int]:
 
 def sounding_notes(score: Score) -> np.ndarray:
     """NOTE array as played: velocities given, grace notes before the beat, no overlap of one pitch in a part."""
-    notes = score.notes.copy()
-    notes["velocity"] = played_velocities(score)
+    notes = (marks_to_velocity(score) if (score.notes["velocity"] == 0).any() else score).notes.copy()
+    notes["velocity"][notes["velocity"] == 0] = DEFAULT_VELOCITY
     grace = notes["grace"] | (notes["duration"] == 0)
     short = max(score.ticks_per_quarter // 12, 1)
     notes["onset"][grace] = np.maximum(notes["onset"][grace] - short, 0)
