@@ -21,6 +21,7 @@ from defusedxml.ElementTree import fromstring
 from zhiyin.errors import FormatError
 from zhiyin.formats.files import atomic_write
 from zhiyin.formats.limits import LIMITS, check
+from zhiyin.formats.musicxml_write import musicxml_text
 from zhiyin.formats.raster import svg_to_png
 from zhiyin.formats.svg import MUSIC_FONT, font_face, parse_svg, size_of, stack, svg_text, tag
 from zhiyin.score.score import Score
@@ -32,7 +33,7 @@ _TITLE, _SMALL = 800, 405  # letter heights in verovio's units, in which a staff
 
 @dataclass(frozen=True, slots=True)
 class PageSetup:
-    """How pages are laid out. Lengths in tenths of a millimetre (A4 is 2100 x 2970); ``scale`` in percent of that in pixels."""
+    """How pages are laid out: lengths in tenths of a millimetre (A4 is 2100 x 2970), ``scale`` in percent."""
 
     width: int = 2100
     height: int = 2970
@@ -65,12 +66,10 @@ class PageSetup:
 
 def engrave(score: Score, *, setup: PageSetup | None = None, timeout: float = 20.0, strict: bool = True) -> list[str]:
     """The score as SVG pages with title and composer on the first. ``timeout`` in seconds. Raises FormatError."""
-    from zhiyin.formats.musicxml_write import write_musicxml
-
     limits = LIMITS["engraving"]
     for quantity, size in (("notes", len(score.notes)), ("parts", len(score.parts)), ("bars", len(score.bars))):
         check(quantity, size, limits, "the piece")
-    return engrave_musicxml(write_musicxml(score), setup=setup, timeout=timeout, strict=strict)
+    return engrave_musicxml(musicxml_text(score), setup=setup, timeout=timeout, strict=strict)
 
 
 def engrave_musicxml(
@@ -196,10 +195,11 @@ def _finish(page: str, title: str, composer: str) -> str:
     heading = _heading(title, composer, size_of(inner)[0])
     if heading is not None:
         group, used = heading
-        added = round(used * width / size_of(inner)[0])
+        added = round((used + 200) * width / size_of(inner)[0])
         inner.attrib.update({"y": str(added), "width": f"{width:g}", "height": f"{height:g}"})
         top = ET.Element(
-            tag("svg"), {"viewBox": f"0 0 {size_of(inner)[0]:g} {used}", "width": f"{width:g}", "height": str(added)}
+            tag("svg"),
+            {"viewBox": f"0 0 {size_of(inner)[0]:g} {used + 200}", "width": f"{width:g}", "height": str(added)},
         )
         top.append(group)
         root.insert(list(root).index(inner), top)

@@ -1,7 +1,8 @@
 """The process that verovio runs in: MusicXML on stdin, options as JSON in the first argument, JSON on stdout.
 
 Started as a script, never imported: it knows nothing of zhiyin, so that it starts fast, and when verovio brings it down
-nobody else falls. Answers ``{"pages": [svg, …], "count": n}``; ``pages`` is empty where verovio cannot read the score. Its warnings go to stderr.
+nobody else falls. Answers ``{"pages": [svg, …], "count": n}``; ``pages`` is empty where verovio cannot read the score.
+Its warnings go to stderr.
 """
 
 from __future__ import annotations

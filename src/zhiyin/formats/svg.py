@@ -11,8 +11,9 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from functools import cache
+from html import escape
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeAlias
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -22,10 +23,12 @@ from zhiyin.errors import FormatError
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 XML = "http://www.w3.org/XML/1998/namespace"
+Attributes: TypeAlias = dict[str, Any]  # of one element, as shape() takes them
 MUSIC_FONT = "Zhiyin Music"  # our subset of Leipzig: musical signs inside lines of text
 _HREFS = ("href", f"{{{XLINK}}}href")
 _UNSAFE = {f"{{{SVG}}}{name}" for name in ("script", "foreignObject", "iframe", "set", "animate", "a")}
 _URL = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _CSS_ID = re.compile(r"#([A-Za-z_][\w.-]*)")
 
 ET.register_namespace("", SVG)
@@ -94,13 +97,28 @@ def _references(root: ET.Element) -> set[str]:
 
 
 def _rename(element: ET.Element, names: Mapping[str, str]) -> None:
-    for name, value in element.attrib.items():
+    for name, value in list(element.attrib.items()):
         if name in _HREFS:
-            element.set(name, "#" + names.get(value[1:], value[1:]))
+            del element.attrib[name]
+            element.set("href", "#" + names.get(value[1:], value[1:]))
         elif "url(" in value:
             element.set(name, _URL.sub(lambda m: f"url(#{names.get(m[1], m[1])})", value))
     if element.tag == tag("style") and element.text:
         element.text = _CSS_ID.sub(lambda m: "#" + names.get(m[1], m[1]), element.text)
+
+
+def shape(name: str, text: str = "", **attributes: str | float) -> str:
+    """One element as text: numbers to two decimals, ``class_`` for class, ``font_size`` for font-size, all escaped."""
+    words = []
+    for key, value in attributes.items():
+        written = f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+        words.append(f' {key.rstrip("_").replace("_", "-")}="{escape(written)}"')
+    return f"<{name}{''.join(words)}>{plain(text)}</{name}>" if text else f"<{name}{''.join(words)}/>"
+
+
+def plain(text: str) -> str:
+    """Text that is safe inside XML and HTML: escaped, and without the characters that XML forbids."""
+    return escape(_FORBIDDEN.sub("", text))
 
 
 def size_of(root: ET.Element) -> tuple[float, float]:
