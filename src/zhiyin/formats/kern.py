@@ -7,28 +7,29 @@ figured bass, and the key signatures of single parts where parts differ (the mos
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from zhiyin.errors import FormatError, InputError
+from zhiyin.errors import FormatError
+from zhiyin.formats.exact_ticks import Scale, moved, resolution, to_score
+from zhiyin.formats.files import read_bytes
 from zhiyin.formats.kern_bars import bar_table, metadata, structure_marks
 from zhiyin.formats.kern_parts import Place, SpineHead, place_spines
 from zhiyin.formats.kern_spines import KERN, Table, read_table
 from zhiyin.formats.kern_walk import Walked, Walker
-from zhiyin.score.score import NOTE, Mark, Part, Score
+from zhiyin.formats.limits import LIMITS, Limits, check
+from zhiyin.score.dynamics import marks_to_velocity
+from zhiyin.score.repeats import expand_repeats as unfold
+from zhiyin.score.score import NOTE, Part, Score
 
-MAX_TICKS_PER_QUARTER = 30_240
-BASE_TICKS_PER_QUARTER = 24
-MAX_BYTES = 64 << 20
 
-
-def read_kern(source: str | Path | bytes, *, expand_repeats: bool = False) -> Score:
+def read_kern(source: str | Path | bytes, *, expand_repeats: bool = False, limits: Limits = LIMITS["kern"]) -> Score:
     """Reads a kern file (path) or its contents (bytes) as a notated Score; FormatError names the line that is wrong."""
-    name, text = _text(source)
-    table = read_table(text, name)
+    name = "kern data" if isinstance(source, bytes) else Path(source).name
+    data = source if isinstance(source, bytes) else read_bytes(source, limits.bytes)
+    check("bytes", len(data), limits, name)
+    table = read_table(_text(data), name)
     kern_tracks = [i for i, kind in enumerate(table.tracks) if kind == KERN]
     if not kern_tracks:
         raise FormatError(
@@ -40,24 +41,18 @@ def read_kern(source: str | Path | bytes, *, expand_repeats: bool = False) -> Sc
     walked = Walker(table, places, name).walk()
     if not walked.end:
         raise FormatError(f"{name}: no music found", expected="notes or rests", received="none")
-    try:
-        return _score(table, walked, places, parts, name)
-    except (OverflowError, InputError) as problem:
-        if isinstance(problem, FormatError):
-            raise
-        raise FormatError(f"{name}: the score does not fit", received=str(problem)) from None
+    check("notes", len(walked.notes), limits, name)
+    check("bars", len(walked.barlines), limits, name)
+    check("marks", len(walked.marks), limits, name)
+    score = _score(table, walked, places, parts, name)
+    return unfold(score) if expand_repeats else score
 
 
-def _text(source: str | Path | bytes) -> tuple[str, str]:
-    if isinstance(source, bytes):
-        name, data = "kern data", source
-    else:
-        path = Path(source)
-        name, data = path.name, path.read_bytes()
+def _text(data: bytes) -> str:
     try:
-        return name, data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return name, data.decode("latin-1")
+        return data.decode("latin-1")
 
 
 def _heads(table: Table) -> list[SpineHead]:
@@ -92,64 +87,44 @@ def _head(head: SpineHead, token: str) -> None:
 
 def _neighbours(places: dict[int, Place], heads: list[SpineHead], count: int) -> dict[int, Place]:
     """Gives lyrics, dynamics and chord spines the place of the kern spine that they belong to (the one to the left)."""
-    out, last = dict(places), None
+    out = dict(places)
+    last: Place | None = None
     by_staff = {(heads[t].part, heads[t].staff): p for t, p in places.items() if heads[t].part and heads[t].staff}
     for track in range(count):
         if track in places:
             last = places[track]
             continue
         head = heads[track]
-        place = by_staff.get((head.part, head.staff)) if head.part else None
-        if place or last:
-            out[track] = place or last
+        place = by_staff.get((head.part, head.staff), last) if head.part else last
+        if place is not None:
+            out[track] = place
     return out
 
 
 def _score(table: Table, walked: Walked, places: dict[int, Place], parts: tuple[Part, ...], name: str) -> Score:
-    unit, rounded = _resolution(walked.unit)
+    unit, rounded = resolution(walked.unit)
+    if walked.end * unit // walked.unit >= 2**31:
+        raise FormatError(
+            f"{name}: the score is too long", expected="< 2**31 ticks", received=f"{walked.end // walked.unit} quarters"
+        )
     scale = (unit, walked.unit)
     bars = bar_table(walked, scale)
-    marks = [_moved(m, scale) for m in (*walked.marks, *structure_marks(walked))]
+    marks = [moved(m, scale) for m in (*walked.marks, *structure_marks(walked))]
     records = metadata(table, walked)
     if rounded:
         records["rounded"] = f"to {unit} ticks a quarter (exact would be {walked.unit})"
     notes = _notes(walked, places, scale)
     score = Score(notes, bars, parts, unit, tuple(marks), "notated", records)
-    return _with_velocity(score)
+    return marks_to_velocity(score) if any(m.kind == "dynamic" for m in score.marks) else score
 
 
-def _with_velocity(score: Score) -> Score:
-    if not any(m.kind == "dynamic" for m in score.marks):
-        return score
-    try:
-        from zhiyin.score.dynamics import marks_to_velocity
-    except ImportError:
-        return score
-    return marks_to_velocity(score)
-
-
-def _resolution(unit: int) -> tuple[int, bool]:
-    """Ticks per quarter of the score, and whether times must be rounded to it."""
-    exact = math.lcm(unit, BASE_TICKS_PER_QUARTER)
-    return (exact, False) if exact <= MAX_TICKS_PER_QUARTER else (MAX_TICKS_PER_QUARTER, True)
-
-
-def _ticks(value: int, scale: tuple[int, int]) -> int:
-    to, unit = scale
-    return (2 * value * to + unit) // (2 * unit)
-
-
-def _moved(mark: Mark, scale: tuple[int, int]) -> Mark:
-    return replace(mark, onset=_ticks(mark.onset, scale), end=_ticks(mark.end, scale) if mark.end >= 0 else -1)
-
-
-def _notes(walked: Walked, places: dict[int, Place], scale: tuple[int, int]) -> np.ndarray:
+def _notes(walked: Walked, places: dict[int, Place], scale: Scale) -> np.ndarray:
     notes = np.zeros(len(walked.notes), dtype=NOTE)
     if not len(notes):
         return notes
     onset, pitch, track, layer, spelling, grace = zip(*walked.notes)
-    starts = [_ticks(t, scale) for t in onset]
-    ends = [_ticks(t + d, scale) for t, d in zip(onset, walked.durations)]
+    starts = [to_score(t, scale) for t in onset]
+    ends = [to_score(t + d, scale) for t, d in zip(onset, walked.durations)]
     notes["grace"], notes["onset"] = grace, starts
     notes["duration"] = [0 if g else max(e - s, 1) for s, e, g in zip(starts, ends, grace)]
     notes["spelling"] = spelling

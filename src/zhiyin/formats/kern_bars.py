@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zhiyin.formats.exact_ticks import Scale, to_score
 from zhiyin.formats.kern_spines import Table
 from zhiyin.formats.kern_walk import Walked
 from zhiyin.score.score import BAR, UNKNOWN_KEY, Mark
@@ -37,11 +38,11 @@ class _Stretch:
     text: str
 
 
-def bar_table(walked: Walked, scale: tuple[int, int]) -> np.ndarray:
+def bar_table(walked: Walked, scale: Scale) -> np.ndarray:
     """The bar table; ``scale`` is (ticks per quarter of the table, of the walk)."""
     meters = meter_changes(walked)
     stretches = _numbered(_joined(_stretches(walked), meters, walked.unit), meters, walked.unit)
-    edges = [_ticks(s.onset, scale) for s in stretches] + [_ticks(walked.end, scale)]
+    edges = [to_score(s.onset, scale) for s in stretches] + [to_score(walked.end, scale)]
     kept = [i for i in range(len(stretches)) if edges[i + 1] > edges[i]]
     bars = np.zeros(len(kept), dtype=BAR)
     onsets = [stretches[i].onset for i in kept]
@@ -51,13 +52,9 @@ def bar_table(walked: Walked, scale: tuple[int, int]) -> np.ndarray:
     found = [_at(meters, t, (4, 4)) for t in onsets]
     bars["meter_numerator"], bars["meter_denominator"] = [m[0] for m in found], [m[1] for m in found]
     bars["key"], bars["mode"] = _keys(walked, onsets)
-    bars["tempo_qpm"] = [_at(tempo_changes(walked), t, 0.0) for t in onsets]
+    tempi = tempo_changes(walked)
+    bars["tempo_qpm"] = [_at(tempi, t, 0.0) for t in onsets]
     return bars
-
-
-def _ticks(value: int, scale: tuple[int, int]) -> int:
-    to, unit = scale
-    return (2 * value * to + unit) // (2 * unit)
 
 
 def _at(changes: Sequence[tuple[int, object]], time: int, default: object) -> object:

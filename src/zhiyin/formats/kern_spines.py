@@ -46,7 +46,7 @@ class Layout:
 
 @dataclass(slots=True)
 class Table:
-    """rows: (line number, tokens, layout) but for reference records; tracks: kind of each spine; records: (key, text)."""
+    """rows: (line number, tokens, layout), without records; tracks: kind of each spine; records: (key, text)."""
 
     rows: list[tuple[int, list[str], Layout]]
     tracks: list[int]

@@ -37,7 +37,7 @@ _MARKS = (
     ("w", "ornament", "mordent"),
     ("$", "ornament", "inverted-turn"),
     ("S", "ornament", "turn"),
-    (":", "ornament", "arpeggio"),
+    (":", "articulation", "arpeggio"),
     ("z", "dynamic", "sf"),
 )
 _MARK_LETTERS = frozenset("'`^~,vu;TtMmWw$S:z")

@@ -319,7 +319,7 @@ def _compile(table: Table, name: str) -> tuple[dict[str, tuple], int]:
             parsed[text] = parse_token(text)
         except (ValueError, ZeroDivisionError, OverflowError) as problem:
             raise FormatError(
-                f"{name}: a note cannot be read at line {number}", expected="a kern note or rest such as '4cc#' or '8r'",
+                f"{name}: a note cannot be read at line {number}", expected="a kern note or rest such as '4cc#'",
                 received=f"{text[:40]!r} ({problem})",
             ) from None  # fmt: skip
     unit = math.lcm(1, *{t.duration.denominator for t in parsed.values()},
