@@ -194,15 +194,16 @@ def _write_store(
 ) -> BuildReport:
     report = _books(out, chunks, selection)
     if not selection.kept:
+        removed = report.duplicates + report.held_out
         reasons = "; ".join(f"{f['path']}: {f['reason']}" for f in report.failures[:3])
         raise CorpusError(
             "No piece is left to train on",
             expected="at least one piece",
-            received=f"{report.files} files, {len(report.failures)} failed, {report.duplicates + report.held_out} removed",
+            received=f"{report.files} files, {len(report.failures)} failed, {removed} removed",
             hint=f"the first reasons: {reasons or 'see removed.jsonl'}",
         )
     (out / "manifest.json").unlink(missing_ok=True)
-    names = [name for name in _array_names(chunks)]
+    names = _array_names(chunks)
     for name in names:
         _write_columns(out, name, chunks, selection)
     write_lines(out / "pieces.jsonl", selection.rows())

@@ -19,12 +19,12 @@ import numpy as np
 from zhiyin.corpus.collections.catalog import COLLECTIONS
 from zhiyin.corpus.movements import split_movements
 from zhiyin.corpus.pool import Tell
+from zhiyin.corpus.reading import read_score
 from zhiyin.corpus.source import PieceSource, unchanged
 from zhiyin.encoding import fields as encoding_fields
 from zhiyin.encoding.quantize import QuantizeReport
 from zhiyin.encoding.rows import EncodedPiece, encode
 from zhiyin.errors import ZhiyinError
-from zhiyin.corpus.reading import read_score
 from zhiyin.provenance.fingerprint import piece_prints
 from zhiyin.score.score import Score
 

@@ -6,16 +6,11 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from zhiyin.corpus.reading import readable_suffixes
 from zhiyin.corpus.source import Collection, PieceSource
 from zhiyin.errors import CorpusError
-from zhiyin.corpus.reading import READERS
 
 LABEL_TABLES = ("labels.csv", "files.csv")
-
-
-def readable_suffixes() -> frozenset[str]:
-    """Suffixes (lower case, with the dot) of files that can be read."""
-    return frozenset(suffix.lower() for suffix in READERS)
 
 
 def folder_collection(root: Path, *, licence: str = "LicenseRef-own", name: str = "") -> Collection:

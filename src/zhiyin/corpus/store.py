@@ -81,7 +81,7 @@ class Corpus:
 
     @property
     def styles(self) -> Mapping[str, Mapping[str, Any]]:
-        """Style name -> {id (class of the style control, from 1), n, train, valid, test} as the manifest counts them."""
+        """Style name -> {id (class of the style control, from 1), n, works, notes, train, valid, test}."""
         return self.manifest["styles"]
 
     @property

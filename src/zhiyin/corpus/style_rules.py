@@ -29,6 +29,14 @@ _HYMNS = (
     r"\bhymn|creator|ave maris|te deum|vexilla|pange lingua|veni sancte|stabat mater|o salutaris|tantum ergo|"
     r"iste confessor|jesu corona|omni die|lucis|gaude mater|salutaris hostia"
 )
+_CAROLS = "kolęd|pastorel|bethle|natus est|in nativitate|puer natus"
+_ONE_VOICE = r"(vox|soprn|alto|tenor|bass|canto)"
+_SONG = rf"^1 {_ONE_VOICE} [12] (piano|forte)$|^[12] (piano|forte) 1 {_ONE_VOICE}$|^1 empty 1 (piano|forte) 1 vox$"
+_THREE_VOICES = r"^(\d+ (alto|bass|soprn|tenor|canto|vox)\W*){3,}$"
+_WITH_ORCHESTRA = r"violn.*(vox|soprn|tenor)|soprn.*violn|tenor.*violn"
+_FEW_PLAYERS = (
+    r"^(1 (piano|forte) [12] (violn|cello|viola)|1 cello 1 (piano|forte)( 1 violn)?|1 (cbass|cello) 2 violn)$"
+)
 _VOICES = r"soprn|alto|tenor|bass|canto|vox|calto|voice|choir|satb"
 _KEYS = r"piano|forte|harpsi|clav|cemb"
 
@@ -82,7 +90,7 @@ RULES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("mass", "polish-scores", {"title": _MASS_WORDS, "genre": "!secular"}),
     ("motet", "polish-scores", {"genre": "motet|offertor"}),
     ("carol", "polish-scores", {"genre": "christmas"}),
-    ("carol", "polish-scores", {"title": "kolęd|pastorel|bethle|natus est|in nativitate|puer natus", "genre": "!secular"}),
+    ("carol", "polish-scores", {"title": _CAROLS, "genre": "!secular"}),
     ("hymn", "polish-scores", {"genre": "hymn"}),
     ("hymn", "polish-scores", {"title": _HYMNS, "genre": "!secular", "instrument": _VOICES}),
     ("hymn", "polish-scores", {"parent": _HYMNS, "genre": "!secular"}),
@@ -92,7 +100,7 @@ RULES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("responsory", "polish-scores", {"parent": "parasceve|in sabbato|coena|corona domini|tenebr"}),
     ("vespers", "polish-scores", {"title": _VESPER_WORDS, "genre": "!secular"}),
     ("motet", "polish-scores", {"title": "offertor|motet|gradual", "genre": "!secular"}),
-    ("church-sonata", "polish-scores", {"title": "pro processione|sonata", "instrument": r"violn.*|oboe|organ", "genre": "!secular"}),
+    ("church-sonata", "polish-scores", {"title": "pro processione|sonata", "instrument": "violn", "genre": "!secular"}),
     ("sacred-choral", "polish-scores", {"genre": "sacred|completorium"}),
     # piano and other instrumental music
     ("mazurka", _ANY, {"genre": "mazurka"}),
@@ -148,15 +156,15 @@ RULES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("symphony", "mutopia-open", {"instrument": "orchestra"}),
     ("chamber", "mutopia-open", {"instrument": r","}),
     ("piano-piece", "chopin-first-editions", {}),
-    ("polish-song", "polish-scores", {"instrument": r"^(1 (piano|forte|empty)|2 (piano|forte)) 1 (vox|soprn|tenor)$|^1 (canto|soprn|alto|bass) 1 (piano|forte)$|^1 (alto|bass) 1 (piano|forte)$|^1 (piano|forte) 1 (vox|soprn|tenor)$"}),
-    ("part-song", "polish-scores", {"genre": "secular", "instrument": r"^(\d+ (alto|bass|soprn|tenor|canto|vox)\W*){3,}$"}),
+    ("polish-song", "polish-scores", {"instrument": _SONG}),
+    ("part-song", "polish-scores", {"genre": "secular", "instrument": _THREE_VOICES}),
     ("part-song", "polish-scores", {"set": "na chór"}),
-    ("opera", "polish-scores", {"genre": "secular", "instrument": r"violn.*(vox|soprn|tenor)|soprn.*violn|tenor.*violn|bass .*violn.*vox", "parent": "."}),
-    ("sacred-choral", "polish-scores", {"genre": "^$", "instrument": r"^(\d+ (alto|bass|soprn|tenor|canto|vox)\W*){3,}$"}),
+    ("opera", "polish-scores", {"genre": "secular", "instrument": _WITH_ORCHESTRA, "parent": "."}),
+    ("sacred-choral", "polish-scores", {"genre": "^$", "instrument": _THREE_VOICES}),
     ("piano-piece", "polish-scores", {"instrument": r"^[12] (piano|forte)$"}),
     ("organ-prelude", "polish-scores", {"instrument": r"^[12] organ$"}),
     ("chamber", "polish-scores", {"parent": "trio|duo|quintet|quatuor|kwartet"}),
-    ("chamber", "polish-scores", {"instrument": r"^(1 (piano|forte) [12] (violn|cello|viola)( 1 cello)?|1 cello 1 (piano|forte)|1 (cbass|cello) 2 violn)$"}),
+    ("chamber", "polish-scores", {"instrument": _FEW_PLAYERS}),
     ("sacred-choral", "polish-scores", {"set": "plancti|chants religieux"}),
     ("symphony", "polish-scores", {"parent": "symfoni", "instrument": "violn"}),
 )  # fmt: skip

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zhiyin.corpus.humdrum_header import reference_records
+from zhiyin.corpus.repairs import joined_staves, named_programs
 from zhiyin.corpus.source import Collection, PieceSource
+from zhiyin.score.score import Score
 
 _BOOK = re.compile(r"-(piano|violino|violoncello)$")
 
@@ -44,6 +46,11 @@ def _labels(path: Path, is_book: bool) -> dict[str, str]:
     return {name: value for name, value in labels.items() if value}
 
 
+def prepare(score: Score, source: PieceSource) -> tuple[Score, Mapping[str, str]]:
+    """Singers, violins and cellos get their programs; a piano's two staves become one part."""
+    return joined_staves(named_programs(score)), source.labels
+
+
 COLLECTION = Collection(
     name="chopin-first-editions",
     source="https://github.com/pl-wnifc/humdrum-chopin-first-editions",
@@ -54,6 +61,7 @@ COLLECTION = Collection(
     archive="chopin-first-editions.tar.zst",
     sha256="84e89d41f342c5528b520ee3bf56b5ceb215c21bcbe6fde6ba6479184ce0affb",
     pieces=pieces,
+    prepare=prepare,
     top_folder="chopin_fe",
     weight_note="the files of one work together weigh one piece",
 )

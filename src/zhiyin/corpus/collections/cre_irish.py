@@ -1,7 +1,8 @@
 """Ceol Rince na hÉireann: 1,195 Irish dance tunes, monophonic MIDI.
 
 Traps: the converter starts notes one tick late (they are pulled back to the grid); velocities are the converter's
-(so unknown); the dance stands in the file name for three quarters, else in the meter (9/8 is a slip jig).
+(so unknown); the dance stands in the file name for three quarters, else in the meter (9/8 is a slip jig);
+no instrument is named (the files say program 0, a converter's default): the fiddle stands for whoever plays it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from zhiyin.corpus.repairs import forget_flat_velocity, pull_late_onsets, without_empty_parts
@@ -16,6 +18,7 @@ from zhiyin.corpus.source import Collection, PieceSource
 from zhiyin.score.score import Score
 
 _DANCE = re.compile(r"(reel|slipjig|jig|polka|hornpipe|slide|march|waltz|barndance|highland|setdance)")
+FIDDLE = 40
 _BY_METER = {(6, 8): "jig", (9, 8): "slip jig", (12, 8): "slide"}
 
 
@@ -47,6 +50,7 @@ def _title(stem: str) -> str:
 def prepare(score: Score, source: PieceSource) -> tuple[Score, Mapping[str, str]]:
     """Late first ticks, flat velocities and empty parts repaired; a tune without a dance gets its meter's."""
     score = without_empty_parts(forget_flat_velocity(pull_late_onsets(score)))
+    score = score.replace(parts=tuple(replace(part, program=FIDDLE) for part in score.parts))
     bar = score.bars[len(score.bars) // 2]
     dance = _BY_METER.get((int(bar["meter_numerator"]), int(bar["meter_denominator"])), "")
     labels = dict(source.labels)

@@ -1,20 +1,34 @@
 """The public-domain and CC-BY part of Mutopia, compiled to MIDI: 1,218 files of 1,016 pieces.
 
-Traps: the licence stands per piece in manifest.tsv; half of the files have one single velocity (so it is unknown);
+Traps: the licence stands per piece in manifest.tsv; half of the files have one single velocity (so it is unknown), and
+program 0 where no instrument was said;
 Bach's four-part chorales are among the 294 Bach files and are held out by ``zhiyin.corpus.holdout``.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from zhiyin.corpus.repairs import forget_flat_velocity, without_empty_parts
+from zhiyin.corpus.repairs import CHOIR, forget_flat_velocity, joined_staves, named_programs, without_empty_parts
 from zhiyin.corpus.source import Collection, PieceSource
 from zhiyin.errors import CorpusError
 from zhiyin.score.score import Score
 
+# Where LilyPond was told no instrument the MIDI says piano: what the manifest says instead.
+_ONE_INSTRUMENT = (
+    (r"(choir|voice)\W*( \(?(satb|ttbb)\)?.*)?", CHOIR),
+    (r"(classical |\d )?guitars?|lute, guitar", 24),
+    (r"organ", 19),
+    (r"violin", 40),
+    (r"cello", 42),
+    (r"flute", 73),
+    (r"clarinet", 71),
+)
+_KEYBOARD = re.compile(r"organ|harpsichord|clavi|piano", re.IGNORECASE)
 LICENCES = {"PD": "LicenseRef-public-domain", "CC-BY": "CC-BY-3.0"}
 
 
@@ -36,8 +50,14 @@ def _labels(row: dict[str, str]) -> dict[str, str]:
 
 
 def prepare(score: Score, source: PieceSource) -> tuple[Score, Mapping[str, str]]:
-    """Velocities that nobody played are forgotten, parts without notes dropped."""
-    return without_empty_parts(forget_flat_velocity(score)), source.labels
+    """Velocities that nobody played are forgotten, empty parts dropped, programs and keyboards set right."""
+    score = without_empty_parts(forget_flat_velocity(score))
+    instrument = source.labels.get("instrument", "")
+    program = next((p for pattern, p in _ONE_INSTRUMENT if re.fullmatch(pattern, instrument, re.IGNORECASE)), None)
+    if program is not None and all(part.program == 0 for part in score.parts):
+        score = score.replace(parts=tuple(replace(part, program=program) for part in score.parts))
+    score = named_programs(score)
+    return joined_staves(score, most=3) if _KEYBOARD.search(instrument) else joined_staves(score), source.labels
 
 
 COLLECTION = Collection(

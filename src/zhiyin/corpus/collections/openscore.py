@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from zhiyin.corpus.repairs import named_programs
+from zhiyin.corpus.source import PieceSource
+from zhiyin.score.score import Score
 
 
 def composer_table(root: Path) -> dict[str, dict[str, str]]:
@@ -34,3 +38,8 @@ def composer_labels(folder: str, table: dict[str, dict[str, str]]) -> dict[str, 
         "nation": description[0] if description else "",
     }
     return {name: value for name, value in labels.items() if value}
+
+
+def prepare(score: Score, source: PieceSource) -> tuple[Score, Mapping[str, str]]:
+    """Voices play as oboes in these files; a part with words is a voice."""
+    return named_programs(score), source.labels

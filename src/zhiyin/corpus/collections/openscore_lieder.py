@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from zhiyin.corpus.collections.openscore import composer_labels, composer_table, scores_below
+from zhiyin.corpus.collections.openscore import composer_labels, composer_table, prepare, scores_below
 from zhiyin.corpus.source import Collection, PieceSource
 
 
@@ -31,5 +31,6 @@ COLLECTION = Collection(
     archive="openscore-lieder.tar.zst",
     sha256="cae34d2e808e904df0d901a373c9ace70229c7fdb3b2fdfb128c3e633f6ee830",
     pieces=pieces,
+    prepare=prepare,
     top_folder="openscore_lieder",
 )

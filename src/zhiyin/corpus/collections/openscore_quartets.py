@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from zhiyin.corpus.collections.openscore import composer_labels, composer_table, scores_below
+from zhiyin.corpus.collections.openscore import composer_labels, composer_table, prepare, scores_below
 from zhiyin.corpus.source import Collection, PieceSource
 
 
@@ -33,5 +33,6 @@ COLLECTION = Collection(
     archive="openscore-quartets.tar.zst",
     sha256="07a1f26b62727d21251f4826a9c06bdddaebb2a02ae2149c828b0d30fd3420c4",
     pieces=pieces,
+    prepare=prepare,
     top_folder="openscore_quartets",
 )

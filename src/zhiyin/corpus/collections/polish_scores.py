@@ -7,11 +7,13 @@ its shelf mark without the movement's number); about 60 files have rhythm lines 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zhiyin.corpus.humdrum_header import reference_records
+from zhiyin.corpus.repairs import joined_staves, named_programs, without_empty_parts
 from zhiyin.corpus.source import Collection, PieceSource
+from zhiyin.score.score import Score
 
 
 def pieces(root: Path) -> Iterator[PieceSource]:
@@ -41,6 +43,11 @@ def _labels(records: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in labels.items() if value}
 
 
+def prepare(score: Score, source: PieceSource) -> tuple[Score, Mapping[str, str]]:
+    """Parts without an instrument code get their program by words or name; a piano's two staves become one part."""
+    return joined_staves(named_programs(without_empty_parts(score))), source.labels
+
+
 COLLECTION = Collection(
     name="polish-scores",
     source="https://github.com/pl-wnifc/humdrum-polish-scores",
@@ -51,5 +58,6 @@ COLLECTION = Collection(
     archive="polish-scores.tar.zst",
     sha256="e2ff37691112fd86d9653798bb6cd733694cac9a56ae2557847d259345f242c1",
     pieces=pieces,
+    prepare=prepare,
     top_folder="polish_scores",
 )
