@@ -77,6 +77,7 @@ def engrave_musicxml(
 ) -> list[str]:
     """The same for a MusicXML text."""
     setup = setup or PageSetup()
+    title, composer = _heading_of(text)
     request = json.dumps({"options": setup.options(), "max_pages": setup.max_pages})
     result = _run([sys.executable, "-P", str(_WORKER), request], text, timeout)
     log = " ".join(str(result["log"]).split())
@@ -170,16 +171,20 @@ def _run(command: Sequence[str], text: str, timeout: float) -> dict[str, Any]:
 
 
 def _heading_of(text: str) -> tuple[str, str]:
-    """Title and composer of a MusicXML text ("" where it names none)."""
+    """Title and composer of a MusicXML text ("" where it names none). Raises FormatError where it is not XML:
+    verovio would draw what stands before the damage and say nothing."""
     try:
-        root = fromstring(text.encode("utf-8") if "encoding=" in text[:100] else text)
-    except (ET.ParseError, DefusedXmlException, ValueError):
-        return "", ""
+        root = fromstring(text.encode("utf-8"))
+    except (ET.ParseError, DefusedXmlException) as error:
+        raise FormatError(
+            "The score cannot be engraved",
+            expected="well-formed MusicXML",
+            received=str(error) or type(error).__name__,
+            hint="read and write it with zhiyin convert first",
+        ) from error
     title = next((t for p in ("work/work-title", "movement-title") if (t := (root.findtext(p) or "").strip())), "")
-    composer = next(
-        (c.text or "" for c in root.iterfind("identification/creator") if c.get("type", "composer") == "composer"), ""
-    )
-    return title, composer.strip()
+    creators = [c for c in root.iterfind("identification/creator") if c.get("type", "composer") == "composer"]
+    return title, (creators[0].text or "").strip() if creators else ""
 
 
 def _finish(page: str, title: str, composer: str) -> str:

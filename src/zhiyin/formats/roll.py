@@ -18,7 +18,7 @@ from zhiyin.errors import FormatError, InputError
 from zhiyin.formats.files import atomic_write
 from zhiyin.formats.limits import LIMITS, check
 from zhiyin.formats.raster import svg_to_png
-from zhiyin.formats.roll_names import DRUM_NAMES, drum_mask, note_label, sections_of
+from zhiyin.formats.roll_names import DRUM_NAMES, colour_groups, drum_mask, note_label, sections_of
 from zhiyin.formats.svg import Attributes, plain, shape
 from zhiyin.score.score import Score
 
@@ -172,7 +172,7 @@ def _end_of(score: Score, row: int) -> int:
 
 
 def _style(score: Score, given: bool) -> str:
-    parts = "".join(f"#roll .p{i}{{fill:{DARK[i]}}}" for i in range(min(len(score.parts), len(DARK))))
+    parts = "".join(f"#roll .p{i}{{fill:{DARK[i]}}}" for i in range(min(len(colour_groups(score)[0]), len(DARK))))
     grey = f"#roll .given{{fill:{GIVEN_DARK}}}" if given else ""
     return f"<style>@media (prefers-color-scheme: dark){{{_NIGHT}{parts}{grey}}}</style>"
 
@@ -184,7 +184,7 @@ def _heading(title: str, composer: str, plan: _Plan) -> Iterator[str]:
 
 
 def _legend(score: Score, plan: _Plan, given: bool) -> Iterator[str]:
-    names = [(f"p{i % 8}", LIGHT[i % 8], part.name or f"Part {i + 1}") for i, part in enumerate(score.parts)]
+    names = [(f"p{i % 8}", LIGHT[i % 8], label) for i, label in enumerate(colour_groups(score)[0])]
     names += [("given", GIVEN_LIGHT, "given")] if given else []
     x, y = _LEFT, plan.top - 27
     for number, (name, colour, label) in enumerate(names):
@@ -273,12 +273,12 @@ def _notes(score: Score, plan: _Plan, line: int, given: np.ndarray) -> Iterator[
     first, last = plan.lines[line]
     start, end = int(score.bars["onset"][first]), _end_of(score, last)
     is_last = line == len(plan.lines) - 1
-    onsets, parts = score.notes["onset"], score.notes["part"]
+    onsets, groups = score.notes["onset"], colour_groups(score)[1]
     here = np.flatnonzero((onsets >= start) & ((onsets < end) | is_last))
-    for part in np.unique(parts[here]):
+    for group in np.unique(groups[here]):
         for grey in (False, True):
-            chosen = here[(parts[here] == part) & (given[here] == grey)]
-            index = int(part) % len(LIGHT)
+            chosen = here[(groups[here] == group) & (given[here] == grey)]
+            index = int(group) % len(LIGHT)
             name, colour = ("given", GIVEN_LIGHT) if grey else (f"p{index}", LIGHT[index])
             if len(chosen):
                 yield f'<g class="{name}" fill="{colour}">'

@@ -74,3 +74,15 @@ def note_label(score: Score, index: int) -> str:
     pitch, fifths = int(note["pitch"]), int(bar["key"]) if bar["key"] != UNKNOWN_KEY else 0
     name = DRUM_NAMES.get(pitch, f"drum {pitch}") if part.drums else pitch_name(pitch, int(note["spelling"]), fifths)
     return " · ".join(filter(None, (name, f"bar {int(bar['number'])}", part.name)))
+
+
+def colour_groups(score: Score) -> tuple[tuple[str, ...], np.ndarray]:
+    """What gets a colour of its own: labels, and the index of each note's label, int, shape (notes,).
+
+    The parts; of a score with one part on two staves, the staves.
+    """
+    if len(score.parts) == 1 and set(np.unique(score.notes["staff"]).tolist()) == {1, 2}:
+        name = score.parts[0].name or "Part 1"
+        return (f"{name} · upper staff", f"{name} · lower staff"), score.notes["staff"].astype(np.int64) - 1
+    labels = tuple(part.name or f"Part {number}" for number, part in enumerate(score.parts, 1))
+    return labels, score.notes["part"].astype(np.int64)

@@ -100,6 +100,11 @@
       for (const name of ["x", "y", "width", "height"]) now.setAttribute(name, box[name]);
       measures[bar].prepend(now);
     };
+    const follow = (x) => {  // on narrow screens the roll scrolls along
+      const frame = roll.parentElement, room = frame.scrollWidth - frame.clientWidth;
+      if (room < 8 || audio.paused) return;
+      frame.scrollLeft = (x / roll.viewBox.baseVal.width) * frame.scrollWidth - frame.clientWidth / 2;
+    };
     const show = () => {
       const tick = tickAt(data.timeline, audio.currentTime);
       const system = systems.find((s) => tick >= s.onset && tick < s.end) || systems[systems.length - 1];
@@ -108,6 +113,7 @@
         const x = Math.min(system.width, ((tick - system.onset) / (system.end - system.onset)) * system.width);
         head.setAttribute("x1", x); head.setAttribute("x2", x);
         head.setAttribute("y1", -3); head.setAttribute("y2", system.height + 3);
+        follow(system.x + x);
         light(system, audio.currentTime > 0 || !audio.paused ? tick : -1);
       }
       if (audio.currentTime > 0 || !audio.paused) showBar(tick);
