@@ -1,0 +1,171 @@
+"""The sampler: requests in, rows out, one at a time or in a batch, with the same notes either way.
+
+It moves a batch of takes through a step session in lockstep; each take reads exactly one row per call. Nothing here
+knows styles, words or files.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zhiyin.encoding.fields import MAX_PARTS
+from zhiyin.errors import EncodingError
+from zhiyin.inference.request import Request
+from zhiyin.inference.session import Memory, StepSession, open_graph
+from zhiyin.inference.take import Take
+from zhiyin.provenance.package import Package
+
+
+@dataclass(frozen=True)
+class Written:
+    """A finished take: rows int64 (R, 6), ROW_COLUMNS (past and given rows not included); nats float (S, 6) of the rows
+    that were sampled; complete: it ended by itself rather than at a limit."""
+
+    rows: np.ndarray
+    nats: np.ndarray
+    complete: bool = True
+
+    @property
+    def nats_per_note(self) -> float:
+        """Mean −ln p of a sampled row, all fields."""
+        return float(self.nats.sum() / max(len(self.nats), 1))
+
+
+class Sampler:
+    """Samples rows with the step graph of a package (or any session that speaks its protocol)."""
+
+    def __init__(self, package: Package | None = None, *, session: StepSession | None = None) -> None:
+        if session is None:
+            if package is None:
+                raise EncodingError("A sampler needs a model", expected="a package or a session", received="neither")
+            session = StepSession(open_graph(package.step_path), window_of(package))
+        self.session = session
+
+    def sample(self, requests: Sequence[Request]) -> list[Written]:
+        """Writes all requests in one batch; results in their order."""
+        run = Run(self.session, requests)
+        while not run.done:
+            run.step()
+        return run.results()
+
+    def stream(self, request: Request) -> Iterator[np.ndarray]:
+        """Rows of one take as they are written, each int64 (6,)."""
+        run = Run(self.session, [request])
+        sent = 0
+        while not run.done:
+            run.step()
+            for row in run.takes[0].rows[sent:]:
+                yield np.array(row, dtype=np.int64)
+            sent = len(run.takes[0].rows)
+
+
+def window_of(package: Package) -> int:
+    """Cache slots at most, from the manifest."""
+    manifest = package.manifest
+    graph = manifest.get("graph") or {}
+    return int(graph.get("window") or manifest.get("window") or (manifest.get("sizes") or {}).get("window") or 512)
+
+
+class Run:
+    """A batch of takes on its way. ``save`` at any row (a bar line, say) and ``restore`` to go on from there again."""
+
+    def __init__(self, session: StepSession, requests: Sequence[Request]) -> None:
+        self.session = session
+        self.takes = [Take(r) for r in requests]
+        self._active = list(range(len(self.takes)))
+        rows = max((len(r.past) + len(r.given) for r in requests), default=0)
+        self.memory: Memory = session.start(len(self.takes), rows)
+        self._build_feed()
+
+    @property
+    def done(self) -> bool:
+        """Whether every take has ended."""
+        return all(t.done for t in self.takes)
+
+    def step(self) -> None:
+        """One graph call: every take that is not done reads one row and, where none waits, gets the next one."""
+        feed = self.feed
+        for i, n in enumerate(self._active):
+            take = self.takes[n]
+            feed["row"][i] = take.row
+            feed["last"][i] = take.legal_last()
+            feed["last_pitch"][i] = take.last_pitch
+            feed["position_index"][i, : len(take.position_index)] = take.position_index
+            feed["must_play"][i] = take.must_play
+            if take.pitch_index is not self._seen[i]:
+                feed["mask_index"][i, : len(take.pitch_index)] = take.pitch_index + self._offset[i] * (take.pitch_index > 0)
+                self._seen[i] = take.pitch_index
+            if take.samples:
+                feed["uniform"][i] = take.uniform()
+        rows, nats = self.session.step(self.memory, feed)
+        for i, n in enumerate(self._active):
+            self.takes[n].accept(rows[i], nats[i])
+        self._compact()
+
+    def results(self) -> list[Written]:
+        """What each take has written."""
+        empty = np.zeros((0, 6))
+        return [
+            Written(np.array(t.rows, dtype=np.int64).reshape(-1, 6), np.array(t.nats) if t.nats else empty, t.done)
+            for t in self.takes
+        ]
+
+    def save(self) -> tuple[Memory, list[Take], list[int]]:
+        """All that the rest of the run depends on."""
+        return self.memory.save(), copy.deepcopy(self.takes), list(self._active)
+
+    def restore(self, saved: tuple[Memory, list[Take], list[int]]) -> None:
+        """Goes back to a saved moment (which may be restored again)."""
+        memory, takes, active = saved
+        self.memory, self.takes, self._active = memory.save(), copy.deepcopy(takes), list(active)
+        self._build_feed()
+
+    def _compact(self) -> None:
+        """Leaves ended takes out of the batch once they are half of it."""
+        going = [i for i, n in enumerate(self._active) if not self.takes[n].done]
+        if not going or 2 * len(going) > len(self._active):
+            return
+        self.memory = self.memory.select(np.array(going))
+        self._active = [self._active[i] for i in going]
+        self._build_feed()
+
+    def _build_feed(self) -> None:
+        """Inputs that stay the same over the run, padded to the longest bar table, and room for the others."""
+        requests = [self.takes[n].request for n in self._active]
+        size, count = len(requests), max(len(r.bars) for r in requests)
+        feed: dict[str, np.ndarray] = {
+            "row": np.zeros((size, 9), dtype=np.int64),
+            "last": np.zeros((size, 4), dtype=np.int64),
+            "last_pitch": np.zeros((size, MAX_PARTS), dtype=np.int64),
+            "bars": np.zeros((size, count, requests[0].bars.shape[1]), dtype=np.int64),
+            "bar_count": np.array([len(r.bars) for r in requests], dtype=np.int64),
+            "programs": np.stack([r.programs for r in requests]).astype(np.int64),
+            "controls": np.stack([r.controls for r in requests]).astype(np.int64),
+            "mask_index": np.zeros((size, count, *requests[0].masks.pitch_index.shape[1:]), dtype=np.int64),
+            "position_masks": requests[0].masks.position,
+            "position_index": np.zeros((size, count), dtype=np.int64),
+            "end_bar": np.array([self.takes[n].end_bar for n in self._active], dtype=np.int64),
+            "must_play": np.zeros((size, MAX_PARTS), dtype=bool),
+            "uniform": np.zeros((size, 6), dtype=np.float32),
+            "force": np.full((size, 6), -1, dtype=np.int64),
+        }
+        for name in ("temperature", "top_p", "min_p"):
+            feed[name] = np.stack([getattr(r.sampling, name) for r in requests]).astype(np.float32)
+        for i, request in enumerate(requests):
+            feed["bars"][i, : len(request.bars)] = request.bars
+        tables: list[np.ndarray] = [np.zeros((1, 128), dtype=bool)]
+        known: dict[int, int] = {}
+        self._offset: list[int] = []
+        for request in requests:
+            table = request.masks.pitch
+            if id(table) not in known:
+                known[id(table)] = sum(len(t) for t in tables) - 1
+                tables.append(table[1:])
+            self._offset.append(known[id(table)])
+        feed["pitch_masks"] = np.concatenate(tables)
+        self._seen: list[np.ndarray | None] = [None] * size
+        self.feed = feed

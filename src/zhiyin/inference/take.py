@@ -1,0 +1,172 @@
+"""One sequence on its way: which row is read next, what the graph is told, and what becomes of what it answers.
+
+A take never looks at other takes, so that the same seed gives the same rows alone or in a batch. Nothing here runs a
+graph.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from zhiyin.encoding.fields import END, MAX_PARTS, duration_class
+from zhiyin.encoding.layout import GIVEN, LOOKAHEAD, NO_PITCH, START, WRITTEN, given_step
+from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION, VELOCITY
+from zhiyin.inference.masks import NO_POSITION
+from zhiyin.inference.request import Request
+
+_BLOCK = 64  # rows of random numbers drawn at a time
+
+
+class Take:
+    """A take in progress. ``rows``: what has been written or returned so far, lists of six (past rows not included)."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        count = len(request.bars)
+        self.last_bar = count - 1
+        self.end_bar = request.end_bar if request.end_bar >= 0 else self.last_bar
+        self.rows: list[list[int]] = []
+        self.nats: list[np.ndarray] = []  # of sampled rows
+        self.done = False
+        self.cursor = 0
+        self.last = np.array([0, -1, -1, -1], dtype=np.int64)
+        self.last_pitch = np.full(MAX_PARTS, NO_PITCH, dtype=np.int64)
+        self.row = np.zeros(9, dtype=np.int64)
+        self.row[6] = START
+        self.position_index = np.full(count, NO_POSITION, dtype=np.int64)
+        self.pitch_index = request.masks.pitch_index
+        self.must_play = request.must_play.copy()
+        self._owed = request.must_play.copy()  # parts without a note in the last bar
+        self._written: deque[list[int]] = deque([int(v) for v in r] for r in request.past)
+        self._ready: deque[list[int]] = deque()  # given rows whose time has come
+        self._given = 0
+        self._in_bar = 0
+        self._by_bar: dict[int, list[list[int]]] = {}
+        self._source = np.full(count, -1, dtype=np.int64) if request.source is None else request.source
+        self._random = np.random.Generator(np.random.PCG64(request.seed))
+        self._uniform = np.zeros((0, 6), dtype=np.float32)
+        self._drawn = 0
+        self._bass_struck = False
+        self._final_class = int(duration_class(request.final_steps)) if request.final_steps else -1
+        self._past_left = len(request.past)
+        self._queue_given(LOOKAHEAD)
+        if not self._past_left:
+            self._queue_returns(request.first)
+        self._open()
+
+    @property
+    def samples(self) -> bool:
+        """Whether the row that the graph writes now is used (no row is waiting to be read)."""
+        return not (self._ready or self._written or self.done)
+
+    def uniform(self) -> np.ndarray:
+        """Six numbers in [0, 1) for the next sampled row."""
+        if self._drawn >= len(self._uniform):
+            self._uniform = self._random.random((_BLOCK, 6), dtype=np.float32)
+            self._drawn = 0
+        self._drawn += 1
+        return self._uniform[self._drawn - 1]
+
+    def legal_last(self) -> np.ndarray:
+        """The last written row as the graph's order rule sees it: a part of one note at a time is done with its position."""
+        part = self.last[2]
+        if part >= 0 and self.request.single[part]:
+            return np.array([self.last[0], self.last[1], part, 127], dtype=np.int64)
+        return self.last
+
+    def accept(self, sampled: np.ndarray, nats: np.ndarray) -> None:
+        """Takes the graph's answer: moves on to the next row to read (a waiting one, or the one just written)."""
+        if self.done:
+            return
+        if self._ready or self._written:
+            self._read_waiting()
+            return
+        step = int(sampled[0])
+        if step == END:
+            self.done = True
+            return
+        bar = self.cursor + step
+        if self._queue_returns(bar):
+            self._read_waiting()
+            return
+        row = [bar, *(int(v) for v in sampled[1:])]
+        if bar == self.last_bar and self._final_class >= 0:
+            row[DURATION] = self._final_class
+        if not self.request.keep_velocity:
+            row[VELOCITY] = 0
+        self.nats.append(nats)
+        self._read_written(row)
+
+    def _read_waiting(self) -> None:
+        """Makes the first waiting row the one that is read next; given rows go before written ones."""
+        if not self._ready:
+            self._read_written(self._written.popleft())
+            return
+        row = self._ready.popleft()
+        step = int(given_step(np.int64(row[BAR] - self.cursor)))
+        self.row[:] = (step, *row[1:], GIVEN, row[BAR], self.cursor)
+        self.last_pitch[row[PART]] = row[PITCH]
+
+    def _read_written(self, row: list[int]) -> None:
+        """Makes a written row the one that is read next."""
+        bar = row[BAR]
+        self.row[:] = (bar - self.cursor, *row[1:], WRITTEN, bar, bar)
+        self._in_bar = self._in_bar + 1 if bar == self.cursor else 1
+        moved = bar != self.cursor
+        self.cursor = bar
+        self.last[:] = (bar, row[POSITION], row[PART], row[PITCH])
+        self.last_pitch[row[PART]] = row[PITCH]
+        if self._past_left:
+            self._past_left -= 1
+            if not self._past_left:
+                self._queue_returns(self.request.first)
+        else:
+            self.rows.append(row)
+            self._by_bar.setdefault(bar, []).append(row)
+        if bar == self.last_bar:
+            self._owed[row[PART]] = False
+            full = self._in_bar >= self.request.max_rows_per_bar
+            self.must_play = np.zeros_like(self._owed) if full or self._source[bar] >= 0 else self._owed
+            self._free_bass(row[PART])
+        if moved:
+            self._queue_given(bar + LOOKAHEAD)
+        self._open()
+
+    def _queue_given(self, bar: int) -> None:
+        """Given rows up to ``bar`` wait to be read."""
+        given = self.request.given
+        while self._given < len(given) and given[self._given, BAR] <= bar:
+            self._ready.append([int(v) for v in given[self._given]])
+            self._given += 1
+
+    def _queue_returns(self, bar: int) -> bool:
+        """If ``bar`` returns an earlier one, the rows of it and of the returning bars after it wait to be read."""
+        queued = False
+        while bar <= self.last_bar and self._source[bar] >= 0:
+            rows = self._by_bar.get(int(self._source[bar]), [])
+            self._written.extend([bar, *r[1:]] for r in rows)
+            queued = queued or bool(rows)
+            bar += 1
+        return queued
+
+    def _open(self) -> None:
+        """Opens the bars that the next row may lie in: the cursor's, if it is being written, and the one after it."""
+        index, wanted = self.position_index, self.request.masks.position_index
+        here, first = self.cursor, self.request.first
+        index[max(here - 1, 0) : here + 2] = NO_POSITION
+        full = self._in_bar >= self.request.max_rows_per_bar
+        if here >= first and self._source[here] < 0 and not full and self.last[1] >= 0:
+            index[here] = wanted[here]
+        following = first if (self.last[1] < 0 or here < first) else here + 1
+        if following <= self.last_bar:
+            index[following] = wanted[following]
+
+    def _free_bass(self, part: int) -> None:
+        """After its root in the last bar, the bass part may add the rest of the chord."""
+        owner, row = self.request.masks.final_bass
+        if part == owner and not self._bass_struck:
+            self._bass_struck = True
+            self.pitch_index = self.pitch_index.copy()
+            self.pitch_index[self.last_bar, :, part] = row
