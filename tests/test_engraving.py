@@ -12,7 +12,15 @@ from defusedxml.ElementTree import fromstring
 from pictures import decode_png, tune
 from zhiyin.errors import FormatError, InputError
 from zhiyin.formats import engraving
-from zhiyin.formats.engraving import PageSetup, engrave, engrave_musicxml, notation_svg, write_png, write_svg
+from zhiyin.formats.engraving import (
+    EngravingWarning,
+    PageSetup,
+    engrave,
+    engrave_musicxml,
+    notation_svg,
+    write_png,
+    write_svg,
+)
 from zhiyin.formats.svg import stack
 
 NS = "{http://www.w3.org/2000/svg}"
@@ -110,14 +118,29 @@ def test_chorales_of_the_corpus_engrave_whole() -> None:
         assert sum(count(page, "note") for page in engrave_musicxml(text, strict=False)) == expected
 
 
-def test_a_warning_is_an_error_unless_allowed() -> None:
+def test_a_loss_is_an_error_or_a_warning_and_is_named() -> None:
     text = musicxml(step="Q")
     with pytest.raises(FormatError) as caught:
         engrave_musicxml(text)
     assert "Expected no warning from verovio" in str(caught.value)
-    assert "Unsupported step value 'Q'" in str(caught.value)
+    assert "Unsupported step value 'Q' (4 times)" in str(caught.value)
     assert "strict=False" in str(caught.value)
-    assert count(engrave_musicxml(text, strict=False)[0], "measure") == 4
+    with pytest.warns(EngravingWarning, match=r"The engraving lacks something: .*'Q' \(4 times\)"):
+        pages = engrave_musicxml(text, strict=False)
+    assert count(pages[0], "measure") == 4
+
+
+def test_remarks_on_layout_are_no_losses() -> None:
+    log = (
+        "[Warning] Justification is highly compressed (ratio smaller than 0.8: 0.7)\n"
+        "[Warning] \tSystem full width: 18800\n[Warning] \tNon-justifiable width: 9\n[Warning] \tDrawing justifiable width: 20032\n"
+    )
+    assert engraving._losses(log) == ""
+    slurs = "[Warning] slur 'd1a1rsjo' is ignored, since start 'c1yfzihk' comes late\n"
+    assert (
+        engraving._losses(log + slurs + slurs.replace("d1a1", "w1i6"))
+        == "slur is ignored, since start comes late (2 times)"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "not XML", "<html/>", "\x00\x01", musicxml()[:700], BOMB])

@@ -55,7 +55,8 @@ def piece(title: str = "A Tune", **fields: object) -> PieceOnPage:
     known: dict = {
         "score": score, "notation_svg": DRAWING, "roll_svg": roll_svg(score), "sound": b"ID3sound",
         "sound_mime": "audio/mpeg", "midi": b"MThd", "facts": [("Key", "D minor")],
-        "record": {"seed": 7, "model": {"name": "default", "hashes": ["a", "b"]}}, "musicxml": "<score-partwise/>", "links": [("WAV", "a tune.wav")],
+        "record": {"seed": 7, "model": {"name": "default", "hashes": ["a", "b"]}},
+        "musicxml": "<score-partwise/>", "links": [("WAV", "a tune.wav")],
     }  # fmt: skip
     return PieceOnPage(title, **(known | fields))
 

@@ -1,15 +1,19 @@
 """Scores as engraved notation: SVG pages, one SVG file, PNG. Write only.
 
 verovio draws, in a process of its own under a time limit, because a score that it cannot take may kill it. What it
-warns of is an error here, unless ``strict=False``: a picture that silently lacks music is worse than none.
+leaves out is never passed over: an error from ``engrave``, an EngravingWarning from the functions that make a whole
+file (``strict=True`` makes it an error there too). Its remarks on layout alone are not losses.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import warnings
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +31,7 @@ from zhiyin.formats.svg import MUSIC_FONT, font_face, parse_svg, size_of, stack,
 from zhiyin.score.score import Score
 
 _WORKER = Path(__file__).with_name("engraving_worker.py")
+_ABOUT_LAYOUT = ("Justification", "System full width", "Non-justifiable width", "Drawing justifiable width")
 _MAX_ANSWER = 256 * 2**20  # bytes of SVG taken from the worker
 _TITLE, _SMALL = 800, 405  # letter heights in verovio's units, in which a staff is 720 high
 
@@ -64,12 +69,22 @@ class PageSetup:
         }
 
 
-def engrave(score: Score, *, setup: PageSetup | None = None, timeout: float = 20.0, strict: bool = True) -> list[str]:
-    """The score as SVG pages with title and composer on the first. ``timeout`` in seconds. Raises FormatError."""
+class EngravingWarning(UserWarning):
+    """Something of the score is not in its engraving."""
+
+
+def engrave(
+    score: Score, *, setup: PageSetup | None = None, timeout: float | None = None, strict: bool = True
+) -> list[str]:
+    """The score as SVG pages with title and composer on the first. Raises FormatError.
+
+    timeout: seconds; None allows 20 and another for every 200 notes. strict: whether a loss is an error or a warning.
+    """
     limits = LIMITS["engraving"]
     for quantity, size in (("notes", len(score.notes)), ("parts", len(score.parts)), ("bars", len(score.bars))):
         check(quantity, size, limits, "the piece")
-    return engrave_musicxml(musicxml_text(score), setup=setup, timeout=timeout, strict=strict)
+    seconds = 20.0 + len(score.notes) / 200 if timeout is None else timeout
+    return engrave_musicxml(musicxml_text(score), setup=setup, timeout=seconds, strict=strict)
 
 
 def engrave_musicxml(
@@ -80,20 +95,13 @@ def engrave_musicxml(
     title, composer = _heading_of(text)
     request = json.dumps({"options": setup.options(), "max_pages": setup.max_pages})
     result = _run([sys.executable, "-P", str(_WORKER), request], text, timeout)
-    log = " ".join(str(result["log"]).split())
+    lost = _losses(result["log"])
     if not result["pages"]:
         raise FormatError(
             "The score cannot be engraved",
             expected="MusicXML that verovio can read",
-            received=log or "no page",
+            received=lost or "no page",
             hint="write .musicxml and look at it in a notation program",
-        )
-    if log and strict:
-        raise FormatError(
-            "The engraving may lack something",
-            expected="no warning from verovio",
-            received=log[:400],
-            hint="strict=False draws it all the same",
         )
     if result["count"] > len(result["pages"]):
         raise FormatError(
@@ -102,34 +110,46 @@ def engrave_musicxml(
             received=f"{result['count']} pages",
             hint="engrave fewer bars, or raise max_pages",
         )
-    title, composer = _heading_of(text)
-    return [
-        _finish(page, title if i == 0 else "", composer if i == 0 else "") for i, page in enumerate(result["pages"])
-    ]
+    if lost:
+        _report(lost, strict)
+    first, *others = result["pages"]
+    return [_finish(first, title, composer), *(_finish(page, "", "") for page in others)]
 
 
 def notation_svg(
-    score: Score, *, record: Mapping[str, Any] | None = None, timeout: float = 20.0, strict: bool = True
+    score: Score, *, record: Mapping[str, Any] | None = None, timeout: float | None = None, strict: bool = False
 ) -> str:
     """All pages of a score in one SVG, with the record of how it was made as JSON in <metadata>."""
     return stack(engrave(score, timeout=timeout, strict=strict), record=record)
 
 
-def write_svg(
-    score: Score,
-    path: str | Path,
-    *,
-    record: Mapping[str, Any] | None = None,
-    timeout: float = 20.0,
-    strict: bool = True,
-) -> Path:
+def write_svg(score: Score, path: str | Path, *, record: Mapping[str, Any] | None = None, strict: bool = False) -> Path:
     """Writes the notation of a score to one .svg file. Raises FormatError."""
-    return atomic_write(path, notation_svg(score, record=record, timeout=timeout, strict=strict))
+    return atomic_write(path, notation_svg(score, record=record, strict=strict))
 
 
-def write_png(score: Score, path: str | Path, *, width: int = 1600, timeout: float = 20.0, strict: bool = True) -> Path:
+def write_png(score: Score, path: str | Path, *, width: int = 1600, strict: bool = False) -> Path:
     """Writes the notation of a score to one .png file, ``width`` pixels wide. Raises FormatError."""
-    return atomic_write(path, svg_to_png(notation_svg(score, timeout=timeout, strict=strict), width=width))
+    return atomic_write(path, svg_to_png(notation_svg(score, strict=strict), width=width))
+
+
+def _losses(log: str) -> str:
+    """What verovio says that it left out, alike lines counted: "slur ignored, … (3 times)"; "" for nothing."""
+    found: Counter[str] = Counter()
+    for line in log.splitlines():
+        words = re.sub(r"^\[\w+\]\s*", "", line.strip())
+        if words and not words.startswith(_ABOUT_LAYOUT):
+            found[re.sub(r"\s*'[a-z][a-z0-9]{4,}'", "", words)] += 1
+    return "; ".join(f"{words} ({n} times)" if n > 1 else words for words, n in found.most_common())
+
+
+def _report(lost: str, strict: bool) -> None:
+    what = "The engraving lacks something"
+    if strict:
+        raise FormatError(
+            what, expected="no warning from verovio", received=lost[:400], hint="strict=False draws it all the same"
+        )
+    warnings.warn(f"{what}: {lost[:400]}", EngravingWarning, stacklevel=4)
 
 
 def _run(command: Sequence[str], text: str, timeout: float) -> dict[str, Any]:
