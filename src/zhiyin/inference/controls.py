@@ -130,7 +130,9 @@ def find_form(form: str) -> str:
     return letters
 
 
-def check_controls(controls: Controls, styles: Sequence[Mapping[str, Any]], composers: Sequence[Mapping[str, Any]]) -> Controls:
+def check_controls(
+    controls: Controls, styles: Sequence[Mapping[str, Any]], composers: Sequence[Mapping[str, Any]]
+) -> Controls:
     """The same controls with every name in its canonical form. Raises ControlError for the first that is wrong."""
     _check_numbers(controls)
     changes: dict[str, Any] = {}

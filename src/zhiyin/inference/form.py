@@ -33,7 +33,9 @@ class Section:
         return self.first + self.bars - 1
 
 
-def plan_sections(bars: int, form: str | None = None, cadence: str | None = None, first: int = 0) -> tuple[Section, ...]:
+def plan_sections(
+    bars: int, form: str | None = None, cadence: str | None = None, first: int = 0
+) -> tuple[Section, ...]:
     """Sections of ``bars`` bars from row ``first`` on; ``cadence``: how the last one closes (authentic by default)."""
     letters = find_form(form) if form else default_form(bars)
     if len(letters) > bars:

@@ -26,7 +26,9 @@ class Instrument:
 
 
 INSTRUMENTS: tuple[Instrument, ...] = (
-    Instrument("Piano", 0, 28, 96, False, ("钢琴", "keyboard", "pianoforte", "grand piano", "piano solo", "solo piano")),
+    Instrument(
+        "Piano", 0, 28, 96, False, ("钢琴", "keyboard", "pianoforte", "grand piano", "piano solo", "solo piano")
+    ),
     Instrument("Harpsichord", 6, 29, 89, False, ("羽管键琴", "大键琴", "cembalo")),
     Instrument("Celesta", 8, 60, 108, False, ("钢片琴",)),
     Instrument("Music Box", 10, 60, 96, False, ("八音盒", "musicbox")),
@@ -126,12 +128,12 @@ def find_parts(names: Sequence[str]) -> tuple[Instrument, ...]:
         elif wanted.isdigit() and int(wanted) <= DRUM_PROGRAM:
             out.append(part_instrument("", int(wanted)))
         else:
-            known = [i.name for i in INSTRUMENTS] + [e for e in ENSEMBLES if e.isascii()]
+            known = [i.name.lower() for i in INSTRUMENTS] + [e for e in ENSEMBLES if e.isascii()]
             raise ControlError(
                 f"Unknown instrument {name!r}",
                 expected="an instrument, voice or ensemble, or a General MIDI program 0..127",
                 received=repr(name),
-                hint=f"near: {near_names(name, known)}",
+                hint=f"near: {near_names(wanted, known)}",
             )
     if len(out) > MAX_PARTS:
         raise ControlError("Too many parts", expected=f"≤ {MAX_PARTS}", received=str(len(out)))

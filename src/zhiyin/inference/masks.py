@@ -105,9 +105,7 @@ class _Ensemble:
     bass: int
 
 
-def _close_section(
-    masks: Masks, sets: _PitchSets, ensemble: _Ensemble, key: Key, section: Section, begin: int
-) -> None:
+def _close_section(masks: Masks, sets: _PitchSets, ensemble: _Ensemble, key: Key, section: Section, begin: int) -> None:
     """Narrows the pitches of a section's last bar from quarter ``begin`` on to its closing chord, the bass to the root."""
     root, chord = cadence_chord(key, section.cadence)
     parts, final = ensemble.parts, section.last == len(masks.pitch_index) - 1

@@ -94,7 +94,12 @@ def program_row(programs: list[int]) -> np.ndarray:
 def control_row(brief: Brief) -> np.ndarray:
     """Controls of a brief. int64 (5,)."""
     row = np.zeros(len(CONTROLS), dtype=np.int64)
-    values = {"style": brief.style_id, "composer": brief.composer_id, "density": brief.density, "register": brief.register}
+    values = {
+        "style": brief.style_id,
+        "composer": brief.composer_id,
+        "density": brief.density,
+        "register": brief.register,
+    }
     for name, value in {**values, "timing": NOTATED}.items():
         row[CONTROL_COLUMN[name]] = value
     return row

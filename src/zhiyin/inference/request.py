@@ -50,7 +50,9 @@ def make_sampling(
         elif asked is not None:
             values[:] = asked
         if not ((values >= low - 1e-6) & (values <= high + 1e-6)).all():
-            raise ControlError(f"{name} out of range", expected=f"{low:g}..{high:g}", received=", ".join(f"{v:g}" for v in values))
+            raise ControlError(
+                f"{name} out of range", expected=f"{low:g}..{high:g}", received=", ".join(f"{v:g}" for v in values)
+            )
         found[name] = values
     return Sampling(**found)
 

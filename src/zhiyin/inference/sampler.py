@@ -97,7 +97,9 @@ class Run:
             feed["position_index"][i, : len(take.position_index)] = take.position_index
             feed["must_play"][i] = take.must_play
             if take.pitch_index is not self._seen[i]:
-                feed["mask_index"][i, : len(take.pitch_index)] = take.pitch_index + self._offset[i] * (take.pitch_index > 0)
+                feed["mask_index"][i, : len(take.pitch_index)] = take.pitch_index + self._offset[i] * (
+                    take.pitch_index > 0
+                )
                 self._seen[i] = take.pitch_index
             if take.samples:
                 feed["uniform"][i] = take.uniform()

@@ -75,7 +75,9 @@ def open_graph(path: Path) -> Graph:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as e:  # onnxruntime raises its own kinds for damaged graphs
         raise PackageError(
-            f"{path.name} cannot be loaded", expected="a graph that onnxruntime reads", received=f"{type(e).__name__}: {str(e)[:200]}"
+            f"{path.name} cannot be loaded",
+            expected="a graph that onnxruntime reads",
+            received=f"{type(e).__name__}: {str(e)[:200]}",
         ) from None
 
 
@@ -91,7 +93,11 @@ class StepSession:
         self._outputs = ["next", "nats", *(f"new_{n}" for n in (*self._states, *self._caches))]
         missing = set(self._outputs) - {o.name for o in graph.get_outputs()}
         if missing:
-            raise PackageError("The step graph lacks outputs", expected=", ".join(self._outputs), received=f"no {', '.join(sorted(missing))}")
+            raise PackageError(
+                "The step graph lacks outputs",
+                expected=", ".join(self._outputs),
+                received=f"no {', '.join(sorted(missing))}",
+            )
 
     def start(self, batch: int, rows: int = 0) -> Memory:
         """An empty memory for ``batch`` sequences; ``rows``: how many will be read, if known."""

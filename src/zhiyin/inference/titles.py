@@ -8,10 +8,35 @@ _PLACES = (
     "Harbour", "Willow", "Orchard", "Hillside", "River", "Mill", "Bridge", "Garden", "Meadow", "Lantern", "Window", "Shore",
     "Chapel", "Market", "Forest", "Valley", "Island", "Courtyard", "Lighthouse", "Fountain",
 )  # fmt: skip
-_LIGHT = ("Morning", "Silver", "Golden", "First", "Early", "Bright", "Summer", "April", "Open", "Sunlit", "Blue", "White")
+_LIGHT = (
+    "Morning",
+    "Silver",
+    "Golden",
+    "First",
+    "Early",
+    "Bright",
+    "Summer",
+    "April",
+    "Open",
+    "Sunlit",
+    "Blue",
+    "White",
+)
 _DARK = ("Evening", "Winter", "Distant", "Last", "Quiet", "Old", "Autumn", "Grey", "Northern", "Lost", "Hidden", "Late")
 _OF = ("at the {p}", "by the {p}", "from the {p}", "of the {p}")
-_LIVELY = ("jig", "reel", "hornpipe", "polka", "march", "waltz", "mazurka", "polonaise", "strathspey", "slip jig", "barndance")
+_LIVELY = (
+    "jig",
+    "reel",
+    "hornpipe",
+    "polka",
+    "march",
+    "waltz",
+    "mazurka",
+    "polonaise",
+    "strathspey",
+    "slip jig",
+    "barndance",
+)
 _SACRED = ("mass", "motet", "hymn", "chorale", "madrigal")
 
 

@@ -45,9 +45,7 @@ _TEMPO_ALIASES = {
     "Prestissimo": ("as fast as possible", "最急板", "极快", "最快"),
 }
 TEMPO_WORDS: dict[str, Tempo] = {
-    name.casefold(): Tempo(*_TEMPO[word], word)
-    for word in _TEMPO
-    for name in (word, *_TEMPO_ALIASES.get(word, ()))
+    name.casefold(): Tempo(*_TEMPO[word], word) for word in _TEMPO for name in (word, *_TEMPO_ALIASES.get(word, ()))
 }
 
 _MOODS: dict[tuple[str, ...], Mood] = {
@@ -135,8 +133,25 @@ STOP_WORDS = frozenset(
     meter bars have has had let can could should new short
     solo duet duo instrumental written scored called one""".split()
 )
-STOP_CHARACTERS = frozenset("的了和与在我你请给写作个首支段一曲用来让想要能为是把有很又非常以及音乐曲子乐曲作品风格感觉左右大约约调式速度节拍长度长")
-STOP_PHRASES = ("请给我", "帮我", "请", "写一首", "作一首", "来一首", "创作", "生成", "左右", "大约", "风格", "乐曲", "曲子", "作品")
+STOP_CHARACTERS = frozenset(
+    "的了和与在我你请给写作个首支段一曲用来让想要能为是把有很又非常以及音乐曲子乐曲作品风格感觉左右大约约调式速度节拍长度长"
+)
+STOP_PHRASES = (
+    "请给我",
+    "帮我",
+    "请",
+    "写一首",
+    "作一首",
+    "来一首",
+    "创作",
+    "生成",
+    "左右",
+    "大约",
+    "风格",
+    "乐曲",
+    "曲子",
+    "作品",
+)
 
 NUMBERS = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,

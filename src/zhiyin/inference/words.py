@@ -18,7 +18,9 @@ from zhiyin.inference.controls import Controls, entry_names, find_form, find_key
 from zhiyin.inference.instruments import ENSEMBLES, find_parts, instrument_names
 
 _ZH_NUMBER = r"[0-9]+(?:\.[0-9]+)?|[零〇一二两三四五六七八九十百千]+"
-_EN_NUMBER = r"[0-9]+(?:\.[0-9]+)?|(?:{0})(?:[\s-]+(?:and\s+)?(?:{0}))*".format("|".join(sorted(tables.NUMBERS, key=len, reverse=True)))
+_EN_NUMBER = r"[0-9]+(?:\.[0-9]+)?|(?:{0})(?:[\s-]+(?:and\s+)?(?:{0}))*".format(
+    "|".join(sorted(tables.NUMBERS, key=len, reverse=True))
+)
 _MODE = r"major|minor|maj|min|大调|小调|dorian|phrygian|lydian|mixolydian|aeolian|ionian|locrian"
 _CHURCH = {"ionian": 0, "dorian": 2, "phrygian": 4, "lydian": 5, "mixolydian": 7, "aeolian": 9, "locrian": 11}
 
@@ -141,9 +143,11 @@ def _read_title(reader: _Reader) -> None:
 
 
 def _read_negations(reader: _Reader) -> None:
-    """"not fast", "without drums", "不要太快": nothing is concluded from them, and they are listed."""
+    """ "not fast", "without drums", "不要太快": nothing is concluded from them, and they are listed."""
     stops = r"(?:too\s+|very\s+|so\s+|any\s+|a\s+)?"
-    for match in reader.matches(rf"\b(?:not|no|without|never|don't)\s+{stops}[\w'-]+|(?:不要|不能|不太|不是|没有|不)[太很是]?[\u3400-\u9fff]{{1,2}}"):
+    for match in reader.matches(
+        rf"\b(?:not|no|without|never|don't)\s+{stops}[\w'-]+|(?:不要|不能|不太|不是|没有|不)[太很是]?[\u3400-\u9fff]{{1,2}}"
+    ):
         reader.ignored.append(match.group(0).strip())
 
 
@@ -155,6 +159,8 @@ def _read_keys(reader: _Reader) -> None:
         r"(?<![A-Za-z])([A-G])(#|b)?m(?![A-Za-z])",
         r"\b(?:in|key\s+of)\s+(?:the\s+key\s+of\s+)?([A-G])(?:[\s-]?(sharp|flat)|(#|b))?(?![A-Za-z'#])(?!\s+[a-z]+\s+(?:key|mood|style|hurry))",
     )
+    for match in reader.matches(r"\b(?:in\s+)?a\s+(major|minor)\s+key\b"):
+        reader.say("mode", match.group(1).lower(), match.group(0))
     for match in reader.matches(patterns[1]):
         _say_key(reader, match.group(2), "b" if match.group(1) == "降" else "#", match.group(3), match.group(0))
     for match in reader.matches(patterns[0]):
@@ -189,7 +195,9 @@ def _read_meters(reader: _Reader) -> None:
     for match in reader.matches(r"(?<![\d/])(\d{1,2})\s*/\s*(\d{1,2})(?![\d/])(?:\s*(?:time|meter|拍子|拍))?"):
         reader.say("meter", _meter(float(match.group(1)), float(match.group(2))), match.group(0))
     small = "two|three|four|five|six|seven|nine|twelve"
-    for match in reader.matches(rf"\b({small})[\s-](two|four|eight|sixteen|quarter|half)(?:[\s-]time|[\s-]meter)\b|\b(six|nine|twelve|three)-(eight|four)\b"):
+    for match in reader.matches(
+        rf"\b({small})[\s-](two|four|eight|sixteen|quarter|half)(?:[\s-]time|[\s-]meter)\b|\b(six|nine|twelve|three)-(eight|four)\b"
+    ):
         top, bottom = match.group(1) or match.group(3), match.group(2) or match.group(4)
         below = {"quarter": 4, "half": 2}.get(bottom.lower()) or number(bottom)
         reader.say("meter", _meter(number(top), below), match.group(0))
@@ -214,7 +222,7 @@ def _read_lengths(reader: _Reader) -> None:
 
 def _durations(reader: _Reader) -> Iterable[tuple[float, str]]:
     about = r"(?:\b(?:about|around|roughly|approximately|some)\s+|~\s*|大约|约)?"
-    second, minute = r"(?:seconds?|secs?|s)\b", r"(?:minutes?|mins?|min)\b"
+    second, minute = r"(?:seconds?|secs?|(?<=\d)s)\b", r"(?:minutes?|mins?|min)\b"
     for m in reader.matches(rf"{about}\b(\d{{1,2}}):(\d\d)\b(?:\s*(?:long|minutes?|min))?"):
         yield 60.0 * int(m.group(1)) + int(m.group(2)), m.group(0)
     for m in reader.matches(rf"{about}({_ZH_NUMBER})分钟?半钟?|{about}半分钟"):
@@ -225,7 +233,9 @@ def _durations(reader: _Reader) -> Iterable[tuple[float, str]]:
         yield number(m.group(1)), m.group(0)
     for m in reader.matches(rf"{about}\bhalf\s+a\s+minute\b|{about}\bhalf-minute\b"):
         yield 30.0, m.group(0)
-    for m in reader.matches(rf"{about}(?<![\w.])({_EN_NUMBER})(?:\s+and\s+a\s+half)?[\s-]*{minute}(?:\s+and\s+a\s+half)?(?:\s*(?:and\s+)?({_EN_NUMBER})[\s-]*{second})?"):
+    for m in reader.matches(
+        rf"{about}(?<![\w.])({_EN_NUMBER})(?:\s+and\s+a\s+half)?[\s-]*{minute}(?:\s+and\s+a\s+half)?(?:\s*(?:and\s+)?({_EN_NUMBER})[\s-]*{second})?"
+    ):
         half = 30.0 if re.search(r"and\s+a\s+half", m.group(0)) else 0.0
         yield 60 * number(m.group(1)) + half + (number(m.group(2)) if m.group(2) else 0), m.group(0)
     for m in reader.matches(rf"{about}(?<![\w.])({_EN_NUMBER})[\s-]*{second}"):
@@ -261,8 +271,9 @@ def _read_names(reader: _Reader, styles: Sequence[Mapping[str, Any]], composers:
         for entry in styles:
             own = entry_names(entry)
             count = 1 + bool(entry.get("name_zh")) + bool(entry.get("title"))
-            for name in own[:count] if rank == 0 else own[count:]:
-                if name.casefold() not in instruments:
+            for i, name in enumerate(own):
+                first = i < count or any(n in name for n in own[:count])  # "irish jig" names the jig
+                if first == (rank == 0) and name.casefold() not in instruments:
                     names.setdefault(name, str(entry["name"]))
         before = "style" in reader.values
         for name in _longest(names):
@@ -284,12 +295,19 @@ def _style_parts(reader: _Reader, spoken: str, style: str, source: str) -> None:
 
 
 def _read_composers(reader: _Reader, composers: Sequence[Mapping[str, Any]]) -> None:
-    people = {n: str(e["name"]) for e in composers for full in entry_names(e) for n in {full, full.split(",")[0], full.split()[-1]}}
+    people = {
+        n: str(e["name"])
+        for e in composers
+        for full in entry_names(e)
+        for n in {full, full.split(",")[0], full.split()[-1]}
+    }
     for zh, name in tables.COMPOSERS_ZH.items():
         for full in (v for k, v in people.items() if k == name):
             people = {**people, zh: full}
     for name in _longest(people):
-        for match in reader.matches(rf"(?:\b(?:like|by|after|in\s+the\s+(?:style|manner)\s+of|à\s+la)\s+)?{_word(name)}(?:'s)?(?:风格|式)?"):
+        for match in reader.matches(
+            rf"(?:\b(?:like|by|after|in\s+the\s+(?:style|manner)\s+of|à\s+la)\s+)?{_word(name)}(?:'s)?(?:风格|式)?"
+        ):
             reader.say("composer", people[name], match.group(0))
 
 
@@ -298,7 +316,11 @@ def _read_parts(reader: _Reader) -> None:
     found: list[tuple[int, int, tuple[str, ...], str]] = []
     plural = {f"{n}{s}": n for n in known if n.isascii() for s in ("s", "es", "i")}
     for name in _longest([*ENSEMBLES, *known, *plural]):
-        many = rf"(?:\b({'|'.join(('two', 'three', 'four', 'five', '[2-8]'))})\s+)?" if name.isascii() else r"([两二三四五])?(?:[把支个])?"
+        many = (
+            rf"(?:\b({'|'.join(('two', 'three', 'four', 'five', '[2-8]'))})\s+)?"
+            if name.isascii()
+            else r"([两二三四五])?(?:[把支个])?"
+        )
         for match in reader.matches(many + _word(name)):
             parts = ENSEMBLES.get(name.casefold()) or (known[plural.get(name, name)].name,)
             count = int(number(match.group(1))) if match.group(1) else 1
@@ -318,15 +340,16 @@ def _read_parts(reader: _Reader) -> None:
 
 def _read_tempo_and_mood(reader: _Reader) -> None:
     ranges: list[tuple[float, float, str]] = []
-    for name in _longest(tables.TEMPO_WORDS):
+    for name in _longest([*tables.TEMPO_WORDS, *tables.MOODS]):
         for match in reader.matches(_word(name)):
+            word = match.group(0).strip()
+            if name in tables.MOODS:
+                _mood(reader, word, tables.MOODS[name], ranges)
+                continue
             tempo = tables.TEMPO_WORDS[name]
-            ranges.append((tempo.low, tempo.high, match.group(0).strip()))
-            reader.understood.append(f"{match.group(0).strip()}: {tempo.low:g} to {tempo.high:g} quarters a minute")
+            ranges.append((tempo.low, tempo.high, word))
+            reader.understood.append(f"{word}: {tempo.low:g} to {tempo.high:g} beats a minute")
             reader.values.setdefault("tempo_word", tempo.word)
-    for name in _longest(tables.MOODS):
-        for match in reader.matches(_word(name)):
-            _mood(reader, match.group(0).strip(), tables.MOODS[name], ranges)
     if ranges:
         _tempo_range(reader, ranges)
 
@@ -348,7 +371,7 @@ def _mood(reader: _Reader, word: str, mood: tables.Mood, ranges: list[tuple[floa
         said.append(value)
     if mood.tempo:
         ranges.append((*mood.tempo, word))
-        said.append(f"{mood.tempo[0]:g} to {mood.tempo[1]:g} quarters a minute")
+        said.append(f"{mood.tempo[0]:g} to {mood.tempo[1]:g} beats a minute")
     if said:
         reader.assumed.append(f"{word}: {', '.join(said)}")
 
