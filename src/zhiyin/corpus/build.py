@@ -103,9 +103,9 @@ def build(
     reused = _run_chunks(tasks, options, files, progress)
     seconds = time.perf_counter() - started
     chunks = [(task, read_chunk(chunk_path(task))) for task in tasks]
+    _write_failures(out, chunks)
     selection = select(_drafts(chunks), hold_out=options.hold_out)
     report = _write_store(out, chunks, selection, [(c, len(found)) for c, _, found in listed], options)
-    _write_failures(out, chunks)
     done = replace(report, seconds=time.perf_counter() - started, reused_files=reused)
     made_notes = sum(p["notes"] for _, chunk in chunks for p in chunk.pieces)
     return replace(done, notes_per_second=made_notes / seconds if seconds > 0 and not reused else 0.0)

@@ -13,9 +13,9 @@ import numpy as np
 COMMON = 64  # a fingerprint in more pieces than this (a scale, an alberti bass) says nothing
 MIN_SHARED = 8
 MIN_CONTAINMENT = 0.35  # shared / the smaller piece: enough to keep two pieces on one side of the split
-SAME_PIECE = 0.6  # shared / the smaller, with similar sizes: versions of one piece, which share its weight
+SAME_PIECE = 0.5  # shared / the larger: versions of one piece, which share its weight
 VALID_SHARE, TEST_SHARE = 0.03, 0.03
-TOO_BIG = 0.34  # a group larger than this share of what a side still needs … stays in training
+TOO_BIG = 0.34  # a group may overshoot what its side needs by this share of it; larger ones stay in training
 
 
 def similar_pairs(prints: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +54,7 @@ def near_duplicates(prints: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarra
     large = np.maximum(size[pairs[:, 0]], size[pairs[:, 1]])
     part = shared / np.maximum(small, 1)
     related = (shared >= MIN_SHARED) & (part >= MIN_CONTAINMENT)
-    same = (shared >= MIN_SHARED) & (part >= SAME_PIECE) & (shared >= SAME_PIECE / 2 * large)
+    same = (shared >= MIN_SHARED) & (shared >= SAME_PIECE * large)
     return join(len(prints), pairs[related]), join(len(prints), pairs[same])
 
 
@@ -111,7 +111,7 @@ def _cut_style(groups: list[str], mass: Mapping[str, float]) -> dict[str, str]:
         need = max(share * total, 1.0) if len(groups) >= 10 else share * total
         held = 0.0
         for group in groups:
-            fits = mass[group] <= max(need - held, TOO_BIG * need, 1.0) + 1e-9
+            fits = mass[group] <= max(need - held + TOO_BIG * need, 1.0)
             if held + 1e-9 < need and side[group] == "train" and fits and len(groups) >= 3:
                 side[group] = name
                 held += mass[group]
