@@ -20,24 +20,28 @@ from zhiyin.formats.abc_write import write_abc
 from zhiyin.formats.files import read_bytes
 from zhiyin.formats.limits import LIMITS, Limits, check
 from zhiyin.formats.midi_bytes import decode_text
-from zhiyin.score import Mark, Part, Score, bars_array, notes_array
+from zhiyin.score import Mark, Part, Score, bars_array, meter_ticks, notes_array, regular_bars
+from zhiyin.score.dynamics import LEVELS
 
 __all__ = ["read_abc", "read_abc_tunes", "write_abc"]
 
 _BASE_TICKS, _MOST_TICKS = 480, 30_240
-_DYNAMICS = frozenset("pppp ppp pp p mp mf f ff fff ffff sf sfz fz fp rf rfz".split())
+_DYNAMICS = frozenset(LEVELS) | {"pppp", "ffff", "sf", "sfz", "fz", "fp", "rf", "rfz"}
 _ARTICULATIONS = {
-    "staccato": "staccato", ".": "staccato", "accent": "accent", ">": "accent", "emphasis": "accent", "tenuto": "tenuto",
-    "marcato": "marcato", "^": "marcato", "wedge": "staccatissimo", "upbow": "up-bow", "downbow": "down-bow",
+    "staccato": "staccato", ".": "staccato", "accent": "accent", ">": "accent", "emphasis": "accent",
+    "tenuto": "tenuto", "marcato": "marcato", "^": "marcato", "wedge": "staccatissimo",
+    "upbow": "up-bow", "downbow": "down-bow",
     "open": "open-string", "snap": "snap-pizzicato", "plus": "stopped", "+": "stopped", "breath": "breath-mark",
 }  # fmt: skip
 _ORNAMENTS = {
     "trill": "trill", "roll": "roll", "turn": "turn", "invertedturn": "inverted-turn", "mordent": "mordent",
-    "lowermordent": "mordent", "uppermordent": "inverted-mordent", "pralltriller": "inverted-mordent", "arpeggio": "arpeggio",
+    "lowermordent": "mordent", "uppermordent": "inverted-mordent", "pralltriller": "inverted-mordent",
+    "arpeggio": "arpeggio",
 }  # fmt: skip
 _JUMPS = {
-    "segno": "Segno", "coda": "Coda", "fine": "Fine", "D.C.": "D.C.", "D.S.": "D.S.", "dacapo": "D.C.", "dacoda": "To Coda",
-    "D.C.alfine": "D.C. al Fine", "D.S.alfine": "D.S. al Fine", "D.C.alcoda": "D.C. al Coda", "D.S.alcoda": "D.S. al Coda",
+    "segno": "Segno", "coda": "Coda", "fine": "Fine", "D.C.": "D.C.", "D.S.": "D.S.", "dacapo": "D.C.",
+    "dacoda": "To Coda", "D.C.alfine": "D.C. al Fine", "D.S.alfine": "D.S. al Fine",
+    "D.C.alcoda": "D.C. al Coda", "D.S.alcoda": "D.S. al Coda",
 }  # fmt: skip
 _HAIRPINS = {"crescendo": "crescendo", "<": "crescendo", "diminuendo": "diminuendo", ">": "diminuendo"}
 _CHORD_SYMBOL = re.compile(r"[A-G](?:#|b|♯|♭)?[^\s.]*$|N\.?C\.?$")
@@ -99,6 +103,7 @@ class _Builder:
         self.starts = _running(self.lengths)
         self.rows: list[tuple[int, int, int, int, int, int, bool]] = []
         self.marks: list[Mark] = []
+        self.assumed: list[str] = []
 
     def _resolution(self) -> tuple[int, bool]:
         """Ticks a quarter that hold every length, and whether times must be rounded all the same."""
@@ -193,6 +198,7 @@ class _Builder:
         end = self._ticks(self.starts[-1] + self.lengths[-1])
         edges = [*self.onsets, end]
         ending: tuple[int, str] | None = None
+        section = -1  # a double bar that a repeat sign without a beginning goes back to
         for i, bars in enumerate(self.columns):
             opens = next((b.opens for b in bars if b.opens), [])
             closes = next((b.closes for b in bars if b.closes), [])
@@ -202,11 +208,15 @@ class _Builder:
             for sign in opens:
                 kind, _, numbers = sign.partition(":")
                 if kind == "start":
+                    section = -1
                     self.marks.append(Mark(edges[i], "repeat", "start"))
                 else:
                     ending = (edges[i], numbers)
             for sign in closes:
                 kind = "repeat" if sign.startswith("end") else "barline"
+                if kind == "repeat" and section >= 0:
+                    self.marks.append(Mark(section, "repeat", "start"))
+                section = edges[i + 1] if kind == "barline" and "end" not in "".join(closes) else -1
                 self.marks.append(Mark(edges[i + 1], kind, sign))
             if ending and (closes or i + 1 == len(self.columns)):
                 self._ending(ending, edges[i + 1])
@@ -223,6 +233,8 @@ class _Builder:
         for i, value in enumerate(qpm):
             current = qpm[i] = value or current
         upbeat = len(first) > 1 and self.lengths[0] < Fraction(*first[0].meter)
+        if len(first) == 1 and self.lengths[0] > 2 * Fraction(*first[0].meter):
+            return self._regular_bars(first[0], qpm[0], edges[1])
         return bars_array(
             np.diff(edges).tolist(),
             number=np.arange(len(first)) + (0 if upbeat else 1),
@@ -233,6 +245,14 @@ class _Builder:
             tempo_qpm=qpm,
         )
 
+    def _regular_bars(self, bar: Bar, qpm: float, end: int) -> np.ndarray:
+        """Bars of the meter under music without any bar line."""
+        nominal = meter_ticks(*bar.meter, self.tpq)
+        self.assumed.append("bar lines by the meter")
+        count = -(-end // nominal)
+        key, mode = bar.key
+        return regular_bars(count, self.tpq, *bar.meter, key=key, mode=mode, tempo_qpm=qpm)
+
     def _metadata(self) -> dict[str, str]:
         names = {"T": "title", "C": "composer", "R": "rhythm", "O": "origin", "S": "source", "Z": "transcriber"}
         info = self.tune.info
@@ -240,7 +260,9 @@ class _Builder:
         if info.get("tempo"):
             self.marks.append(Mark(0, "tempo", info["tempo"]))
         if not self.tune.meter_given:
-            out["assumed"] = "meter 4/4"
+            self.assumed.append("meter 4/4")
+        if self.assumed:
+            out["assumed"] = "; ".join(self.assumed)
         if self.rounded:
             out["rounded"] = f"to {self.tpq} ticks a quarter"
         if self.tune.ignored:

@@ -24,7 +24,7 @@ _TOKEN = re.compile(
     (?P<quoted>"[^"]*")
   | (?P<decoration>![^!\s|]*!|\+[^+\s|]*\+)
   | (?P<field>\[[A-Za-z]:[^\]]*\])
-  | (?P<bar>:*(?:\[\||\|+)\]?:*|::+)(?P<number>\d[\d,.\-]*)?
+  | (?P<bar>:*(?:\[\||\|+)\]?(?::+(?!\|))?|::+)(?P<number>\d[\d,.\-]*)?
   | (?P<ending>\[\s*(?:\d[\d,.\-]*|"[^"]*"))
   | (?P<grace>\{{[^}}]*\}})
   | (?P<tuplet>\(\d(?::\d?){{0,2}})
@@ -37,6 +37,8 @@ _TOKEN = re.compile(
   | (?P<overlay>&+)
   | (?P<short>[.~HLMOPSTuv])
   | (?P<skip>[\s`\\$*;]+|y\d*)
+  | (?P<colon>:)
+  | (?P<unknown>.)
     """,
     re.VERBOSE,
 )
@@ -140,7 +142,7 @@ class _State:
         self.pending = Event(Fraction(0))
 
     def fresh_accidentals(self) -> None:
-        self.accidentals: dict[tuple[str, int], int] = {}
+        self.accidentals: dict[str, int] = {}
 
     @property
     def layer(self) -> list[Event]:
@@ -158,6 +160,7 @@ class _Parser:
         self.current: _State | None = None
         self.in_header = True
         self.program = (0, False)
+        self.understood, self.strange = 0, 0  # tokens
 
     def parse(self, text: str) -> Tune:
         for number, line in enumerate(text.split("\n"), 1):
@@ -293,15 +296,25 @@ class _Parser:
         at = 0
         while at < len(line):
             match = _TOKEN.match(line, at)
-            if match is None or match.end() == at:
-                raise FormatError(
-                    f"The ABC music cannot be read at line {number}, column {at + 1}",
-                    expected="notes, rests, bar lines or fields",
-                    received=repr(line[at : at + 12]),
-                )
-            at = match.end()
+            assert match is not None  # the last alternative takes any character
             state = self.current or state
-            self._token(state, match, number)
+            if match["unknown"]:
+                self._unknown(line, at, number)
+            else:
+                self.understood += 1
+                self._token(state, match, number)
+            at = match.end()
+
+    def _unknown(self, line: str, at: int, number: int) -> None:
+        """Passes over a character without a meaning; gives up where a text is mostly made of them."""
+        self.tune.ignored.add(repr(line[at]))
+        self.strange += 1
+        if self.strange > 10 + self.understood // 2:
+            raise FormatError(
+                f"The ABC music cannot be read at line {number}, column {at + 1}",
+                expected="notes, rests, bar lines or fields",
+                received=repr(line[at : at + 12]),
+            )
 
     def _token(self, state: _State, match: re.Match[str], number: int) -> None:
         kind, text = match.lastgroup, match.group(0)
@@ -318,6 +331,8 @@ class _Parser:
             self._field(text[1], text[3:-1].strip(), number)
         elif kind == "ending":
             self._open_ending(state, text[1:].strip().strip('"'))
+        elif kind == "colon" and not state.bar.length:
+            state.bar.opens.append("start")
         elif kind == "tie":
             self._tie(state)
         elif kind == "broken":
@@ -386,11 +401,11 @@ class _Parser:
         place = (letter, octave)
         alter = _ACCIDENTAL[sign]
         if alter is not None:
-            state.accidentals[place] = alter
+            state.accidentals[letter] = alter
         elif place in state.tied:
             alter = (state.tied[place].spelling - _FIFTHS[letter]) // 7
         else:
-            alter = state.accidentals.get(place, state.signature.get(letter, 0))
+            alter = state.accidentals.get(letter, state.signature.get(letter, 0))
         pitch = min(max(12 * (octave + 1) + _NATURAL[letter] + alter, 0), 127)
         return Pitch(pitch, _FIFTHS[letter] + 7 * alter, bool(tie), place), _factor(length)
 
@@ -470,7 +485,7 @@ def parse_key(value: str) -> tuple[tuple[int, int], dict[str, int]] | None:
     if not -7 <= fifths <= 7:
         raise FormatError("Unknown key", expected="at most seven sharps or flats", received=repr(value))
     order = "FCGDAEB"
-    signature = {c: 1 for c in order[: max(fifths, 0)]} | {c: -1 for c in order[7 + min(fifths, 0) :]}
+    signature = dict.fromkeys(order[: max(fifths, 0)], 1) | dict.fromkeys(order[7 + min(fifths, 0) :], -1)
     for sign, letter in re.findall(r"(?<![\w=])(\^\^|\^|__|_|=)([A-Ga-g])\b", text):
         signature[letter.upper()] = _ACCIDENTAL[sign] or 0
     kind = {"": 0, "maj": 0, "ion": 0, "m": 1, "min": 1, "aeo": 1}.get(mode, -1)

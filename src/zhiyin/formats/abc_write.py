@@ -37,12 +37,13 @@ _DECORATIONS = {
         "inverted-mordent": "!uppermordent!", "arpeggio": "!arpeggio!",
     },
     "jump": {
-        "Segno": "!segno!", "Coda": "!coda!", "Fine": "!fine!", "D.C.": "!D.C.!", "D.S.": "!D.S.!", "To Coda": "!dacoda!",
+        "Segno": "!segno!", "Coda": "!coda!", "Fine": "!fine!", "D.C.": "!D.C.!", "D.S.": "!D.S.!",
+        "To Coda": "!dacoda!",
         "D.C. al Fine": "!D.C.alfine!", "D.S. al Fine": "!D.S.alfine!",
         "D.C. al Coda": "!D.C.alcoda!", "D.S. al Coda": "!D.S.alcoda!",
     },
 }  # fmt: skip
-_DYNAMICS = frozenset("pppp ppp pp p mp mf f ff fff ffff sfz".split())
+_DYNAMICS = frozenset(["pppp", "ppp", "pp", "p", "mp", "mf", "f", "ff", "fff", "ffff", "sfz"])
 
 
 def write_abc(score: Score, path: str | Path, *, record: Mapping[str, Any] | None = None) -> Path:
@@ -93,7 +94,7 @@ def _line(text: str) -> str:
 
 
 def _key_name(key: int, mode: int) -> str:
-    """Name of a key; a mode that is neither major nor minor is written as Dorian, Mixolydian … cannot be known: plain major."""
+    """Name of a key for ``K:``; a mode that is not given is written as major."""
     if key == UNKNOWN_KEY:
         return "none"
     return _MINORS[key + 7] if mode == 1 else _MAJORS[key + 7]

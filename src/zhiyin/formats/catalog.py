@@ -72,7 +72,8 @@ MUSICXML = Format(
 KERN = Format("kern", "kern:read_kern")
 ABC = Format(
     "abc", "abc:read_abc", "abc:write_abc",
-    ("fine times", "velocity", "voice", "staff", "silent parts", "timing", "number", "pedal", "lyric", "hairpin", "slur"),
+    ("fine times", "velocity", "voice", "staff", "silent parts", "timing", "number", "mode",
+     "pedal", "ornament", "articulation", "text", "tempo"),
 )  # fmt: skip
 SOUND = Format("sound", "", "sound:write_sound", ("score",))
 NOTATION = Format("notation", "", "engraving:write_svg", ("score",))

@@ -131,11 +131,20 @@ def _tempos(raw: Any) -> np.ndarray:
     columns = raw.tempos.numpy()
     time, mspq = columns["time"].astype(np.float64), columns["mspq"].astype(np.float64)
     keep = (mspq > 0) & (time >= 0)
-    time, qpm = time[keep], 60e6 / mspq[keep]
+    time, qpm = time[keep], _round_tempos(mspq[keep])
     order = np.argsort(time, kind="stable")
     time, qpm = time[order], qpm[order]
     last = np.r_[time[1:] != time[:-1], True][: len(time)]
     return np.column_stack([time[last], qpm[last]])
+
+
+def _round_tempos(mspq: np.ndarray) -> np.ndarray:
+    """Quarters per minute from microseconds a quarter: the roundest number that is written as these microseconds."""
+    out = 60e6 / mspq
+    for decimals in (3, 2, 1, 0):
+        plain = np.maximum(np.round(60e6 / mspq, decimals), 1e-3)
+        out = np.where(np.round(60e6 / plain) == mspq, plain, out)
+    return out
 
 
 def _check_length(end: int, tempos: np.ndarray, tpq: int, limits: Limits, name: str) -> None:
@@ -249,16 +258,30 @@ def _set_keys(bars: np.ndarray, raw: Any) -> None:
 
 def _track_marks(raw: Any, tracks: Sequence[Any], notes: np.ndarray, limits: Limits, name: str) -> list[Mark]:
     """Lyrics, pedals and markers as marks."""
-    count = len(raw.markers) + sum(len(t.lyrics) + len(t.pedals) for t in raw.tracks)
+    count = len(raw.markers) + sum(len(t.lyrics) for t in raw.tracks) + sum(len(t.controls) for t in tracks) // 2
     check("marks", count, limits, name)
     marks = [Mark(m.time, "text", decode_text(m.text.encode())) for m in raw.markers]
     for i, track in enumerate(tracks):
-        marks += [Mark(p.time, "pedal", part=i, end=p.time + p.duration) for p in track.pedals]
+        marks += _pedals(track, i)
         marks += _lyrics(track, i)
     for track in raw.tracks:
         if len(track.lyrics) and not len(track.notes):
             marks += _lyrics(track, _singer(track, tracks, notes))
     return [m for m in marks if m.onset >= 0 and (m.value or m.kind == "pedal")]
+
+
+def _pedals(track: Any, part: int) -> list[Mark]:
+    """Pedal marks from controller 64 (symusic 0.6's own table has wrong onsets on all channels but the first)."""
+    columns = track.controls.numpy()
+    pedal = columns["number"] == 64
+    time, down = columns["time"][pedal], columns["value"][pedal] >= 64
+    if not down.any():
+        return []
+    turns = np.r_[down[0], down[1:] != down[:-1]]
+    edges = time[turns].tolist()
+    if len(edges) % 2:
+        edges.append(max(int(track.end()), edges[-1]))
+    return [Mark(a, "pedal", part=part, end=b) for a, b in zip(edges[::2], edges[1::2]) if b > a]
 
 
 def _lyrics(track: Any, part: int) -> list[Mark]:
@@ -297,7 +320,7 @@ def _metadata(heads: Sequence[Opening], tracks: Sequence[Any]) -> dict[str, str]
     out: dict[str, str] = {}
     first = [(kind, decode_text(text)) for kind, text in heads[0].texts if not text.startswith(b"zhiyin:")]
     names = [text for kind, text in first if kind == TRACK_NAME]
-    if names and names[0].lower() not in _NOT_TITLES and (heads[0].end >= 0 or len(tracks) > 1 and len(heads) == 1):
+    if names and names[0].lower() not in _NOT_TITLES and (heads[0].end >= 0 or (len(tracks) > 1 and len(heads) == 1)):
         out["title"] = names[0]
     copyrights = [text for kind, text in first if kind == COPYRIGHT and text]
     if copyrights:
