@@ -131,9 +131,9 @@ def test_a_loss_is_an_error_or_a_warning_and_is_named() -> None:
 
 
 def test_remarks_on_layout_are_no_losses() -> None:
-    log = (
-        "[Warning] Justification is highly compressed (ratio smaller than 0.8: 0.7)\n"
-        "[Warning] \tSystem full width: 18800\n[Warning] \tNon-justifiable width: 9\n[Warning] \tDrawing justifiable width: 20032\n"
+    remarks = ("Justification is highly compressed (ratio smaller than 0.8: 0.7)", "\tSystem full width: 18800")
+    log = "".join(
+        f"[Warning] {r}\n" for r in (*remarks, "\tNon-justifiable width: 9", "\tDrawing justifiable width: 20032")
     )
     assert engraving._losses(log) == ""
     slurs = "[Warning] slur 'd1a1rsjo' is ignored, since start 'c1yfzihk' comes late\n"

@@ -42,15 +42,18 @@ class PageSetup:
 
     width: int = 2100
     height: int = 2970
-    margin: int = 110
+    margin: int = 110  # left and right; half of it above and below
     scale: int = 50
     breaks: str = "auto"  # auto: lines and pages that fit; none: one endless line; encoded: as the score says
     max_pages: int = 200
 
     def options(self) -> dict[str, Any]:
         """The options that verovio takes."""
-        margins = {f"pageMargin{side}": self.margin for side in ("Left", "Right", "Top", "Bottom")}
-        return margins | {
+        return {
+            "pageMarginLeft": self.margin,
+            "pageMarginRight": self.margin,
+            "pageMarginTop": self.margin // 2,
+            "pageMarginBottom": self.margin // 2,
             "pageWidth": self.width,
             "pageHeight": self.height,
             "scale": self.scale,
@@ -255,7 +258,7 @@ def _heading(title: str, composer: str, width: float) -> tuple[ET.Element, int] 
     if not title and not composer:
         return None
     group = ET.Element(tag("g"), {"class": "heading", "font-family": "Times, serif", "fill": "currentColor"})
-    used = 350
+    used = 500
     if title:
         size = min(_TITLE, int(width * 0.9 / (0.5 * len(title))))
         used += size

@@ -139,7 +139,7 @@ def _plan(score: Score, width: float, heading: bool, bars_per_line: int) -> _Pla
     longest = max(int(starts[last] - starts[first]) for first, last in lines)
     low, high = _axis(score)
     keys = tuple(int(key) for key in np.unique(score.notes["pitch"][drum_mask(score)])[::-1])
-    row = float(np.clip(230.0 / max(high - low + 1, 1), 3.2, 8.0))
+    row = float(np.clip(250.0 / max(high - low + 1, 1), 3.2, 8.0))
     top = 74.0 if heading else 36.0
     return _Plan(width, inner / longest, lines, low, high, row, keys, top, 34.0 if sections_of(score) else 18.0)
 
@@ -189,7 +189,7 @@ def _legend(score: Score, plan: _Plan, given: bool) -> Iterator[str]:
     x, y = _LEFT, plan.top - 27
     for number, (name, colour, label) in enumerate(names):
         label = label if len(label) <= 24 else label[:23] + "…"
-        step = 32.0 + 6.4 * len(label)
+        step = 34.0 + sum(8.2 if c.isupper() else 12.2 if c > "\u2e80" else 6.2 for c in label)
         if x + step > plan.width - _RIGHT - 60 and number < len(names) - 1:
             yield shape("text", f"+ {len(names) - number}", x=x, y=y + 10, font_size=12, fill=_SOFT)
             return
@@ -275,7 +275,7 @@ def _notes(score: Score, plan: _Plan, line: int, given: np.ndarray) -> Iterator[
     is_last = line == len(plan.lines) - 1
     onsets, groups = score.notes["onset"], colour_groups(score)[1]
     here = np.flatnonzero((onsets >= start) & ((onsets < end) | is_last))
-    for group in np.unique(groups[here]):
+    for group in np.unique(groups[here])[::-1]:  # the first part, often the melody, lies on top
         for grey in (False, True):
             chosen = here[(groups[here] == group) & (given[here] == grey)]
             index = int(group) % len(LIGHT)
