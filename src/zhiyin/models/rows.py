@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from zhiyin.encoding.fields import END
 from zhiyin.models.layers.embedding import CURSOR, LENGTH, RowEmbedding, owners, pick
-from zhiyin.models.layers.heads import STEP, VELOCITY, Chooser, RowHeads, Scene
+from zhiyin.models.layers.heads import STEP, VELOCITY, RowHeads, Scene
 
 
 class RowModel(nn.Module):
@@ -64,7 +64,7 @@ class RowModel(nn.Module):
         return count_nats(torch.stack(found, -1), targets)
 
     def scene(self, owner: Tensor, rows: dict[str, Tensor], batch: dict[str, Tensor]) -> Scene:
-        """The scene of laid-out rows: ``rows`` holds cursor (R,) and previous_pitch (R,), ``owner`` their batch item."""
+        """The scene of laid-out rows: ``rows`` has their cursor and previous_pitch (R,), ``owner`` the batch item (R,)."""
         bars = batch["bars"]
         vectors = self.embedding.bars(bars)
 
@@ -73,10 +73,6 @@ class RowModel(nn.Module):
             return pick(vectors, owner, bar), pick(bars[..., LENGTH], owner, bar)
 
         return Scene(batch["programs"][owner], landing, lambda part: rows["previous_pitch"])
-
-    def run_heads(self, h: Tensor, scene: Scene, choose: Chooser) -> None:
-        """Writes one row per row of h (R, D) through ``choose``."""
-        self.heads.run(h, scene, choose)
 
 
 def _at(batch: dict[str, Tensor], at: Tensor) -> dict[str, Tensor]:

@@ -52,7 +52,7 @@ def pitch_columns(pitch: Tensor, drums: Tensor) -> list[Tensor]:
 
 
 def pick(table: Tensor, owner: Tensor, at: Tensor) -> Tensor:
-    """table[owner, at] for table (B, N, ...), owner and at int64 of one shape (...): one gather, no copies of the table."""
+    """table[owner, at] for table (B, N, ...), owner and at int64 of one shape (...): one gather over the first axes."""
     return table.flatten(0, 1)[owner * table.shape[1] + at]
 
 
@@ -87,10 +87,16 @@ class RowEmbedding(nn.Module):
         self.norm = RMSNorm(width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, inputs: Tensor, bars: Tensor, programs: Tensor, controls: Tensor) -> tuple[Tensor, Tensor]:
-        """inputs (B, T, 9), bars (B, N, 13), programs (B, 32), controls (B, 5) -> x (B, T, D), time in bars (B, T)."""
+    def forward(
+        self, inputs: Tensor, bars: Tensor, programs: Tensor, controls: Tensor, bar_count: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """inputs (B, T, 9), bars (B, N, 13), programs (B, 32), controls (B, 5) -> x (B, T, D), time in bars (B, T).
+
+        bar_count (B,): bars in use; without it, those of length > 0.
+        """
+        bar_count = (bars[..., LENGTH] > 0).long().sum(1) if bar_count is None else bar_count
         x = self.rows(self._columns(inputs, programs)) + self._globals(programs, controls)[:, None]
-        x = x + self._around(inputs, bars)
+        x = x + self._around(inputs, bars, bar_count[:, None])
         return self.dropout(self.norm(x)), musical_time(inputs, bars)
 
     def _columns(self, inputs: Tensor, programs: Tensor) -> Tensor:
@@ -106,10 +112,9 @@ class RowEmbedding(nn.Module):
         present = torch.where(programs == PROGRAM_CLASSES - 1, -1, programs)
         return self.controls(controls) + self.ensemble(present[..., None]).sum(1)
 
-    def _around(self, inputs: Tensor, bars: Tensor) -> Tensor:
+    def _around(self, inputs: Tensor, bars: Tensor, count: Tensor) -> Tensor:
         """Vectors of the bars that matter to each row (B, T, D): computed per bar when rows are many, else per row."""
         bar, cursor, given = inputs[..., BAR], inputs[..., CURSOR], inputs[..., FLAG] == GIVEN
-        count = (bars[..., LENGTH] > 0).sum(1, keepdim=True)
         places = (cursor, torch.minimum(cursor + 1, count - 1), bar)
         owner = owners(bars, bar)
         width = self.around.in_features
