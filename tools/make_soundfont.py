@@ -48,10 +48,10 @@ def instruments() -> dict[str, list[Zone]]:
     return made
 
 
-def loudness(font: bytes, program: int, keys: list[int]) -> np.ndarray:
+def loudness(font: bytes, keys: list[int]) -> np.ndarray:
     """Weighted RMS (keys,) of each key alone at velocity 80 in the renderer, its first 0.6 s."""
     score = symusic.Score(480)
-    track = symusic.Track(program=program)
+    track = symusic.Track(program=0)
     track.controls.append(symusic.ControlChange(0, 91, 0))
     track.notes.extend([symusic.Note(i * 1920, 960, key, 80) for i, key in enumerate(keys)])
     score.tracks.append(track)
@@ -65,16 +65,22 @@ def balanced(made: dict[str, list[Zone]]) -> dict[str, list[Zone]]:
     """Scales every pitched sample so that all instruments and zones are equally loud at velocity 80."""
     out = {}
     for name, zones in made.items():
-        if name in ("Drum Kit", "Wind", "Burst"):
-            out[name] = zones
-            continue
-        keys = {id(z.sample): z.sample.root for z in zones}
-        font = write_sf2({name: zones}, [Preset(name, 0, 0, name)], INFO)
-        gains = dict(zip(keys, TARGET / loudness(font, 0, list(keys.values())), strict=True))
         samples = {id(z.sample): z.sample for z in zones}
+        if name in ("Drum Kit", "Wind", "Burst"):
+            gains = {key: _alone(s) for key, s in samples.items()}
+        else:
+            font = write_sf2({name: zones}, [Preset(name, 0, 0, name)], INFO)
+            gains = dict(zip(samples, TARGET / loudness(font, [s.root for s in samples.values()]), strict=True))
         scaled = {key: _scaled(s, gains[key]) for key, s in samples.items()}
         out[name] = [replace(z, sample=scaled[id(z.sample)]) for z in zones]
     return out
+
+
+def _alone(sample: Sample) -> float:
+    """Gain that brings an unpitched sample to its own level."""
+    font = write_sf2({"it": [Zone(sample)]}, [Preset("it", 0, 0, "it")], INFO)
+    level = drums.LEVEL.get(sample.name.lower(), 0.0)
+    return float(TARGET * 10 ** (level / 20) / loudness(font, [60])[0])
 
 
 def _scaled(sample: Sample, gain: float) -> Sample:

@@ -108,7 +108,8 @@ KIT: dict[int, tuple[str, float, int, int]] = {
     27: ("whistle", -5, 0, 0), 28: ("tick", -3, 0, 0), 29: ("shaker", -3, 0, 0), 30: ("shaker", -6, 0, 0),
     31: ("tick", 0, 0, 0), 32: ("tick", 4, 0, 0), 33: ("wood", 0, 0, 0), 34: ("bell", 5, 0, 0),
     35: ("kick", -2, 0, 0), 36: ("kick", 0, 0, 0), 37: ("rim", 0, -60, 0), 38: ("snare", 0, 0, 0),
-    39: ("clap", 0, 60, 0), 40: ("snare2", 0, 0, 0), 41: ("tom", -7, 280, 0), 42: ("closed hat", 0, -180, 1), 43: ("tom", -4, 200, 0),
+    39: ("clap", 0, 60, 0), 40: ("snare2", 0, 0, 0), 41: ("tom", -7, 280, 0),
+    42: ("closed hat", 0, -180, 1), 43: ("tom", -4, 200, 0),
     44: ("closed hat", -2, -180, 1), 45: ("tom", -1, 90, 0), 46: ("open hat", 0, -180, 1), 47: ("tom", 2, -20, 0),
     48: ("tom", 5, -120, 0), 49: ("crash", 0, -240, 0), 50: ("tom", 8, -200, 0), 51: ("ride", 0, 240, 0),
     52: ("crash", 4, 160, 0), 53: ("bell", 0, 240, 0), 54: ("tambourine", 0, 120, 0), 55: ("crash", 5, -100, 0),
@@ -120,6 +121,14 @@ KIT: dict[int, tuple[str, float, int, int]] = {
     76: ("wood", 5, 160, 0), 77: ("wood", 0, 160, 0), 78: ("conga", 12, -140, 4), 79: ("conga", 6, -140, 4),
     80: ("triangle", 0, -140, 5), 81: ("triangle", 0, -140, 5), 82: ("shaker", 5, 0, 0), 83: ("tambourine", 5, 0, 0),
     84: ("bell", 12, 0, 0), 85: ("wood", 9, 0, 0), 86: ("tom", -5, 0, 0), 87: ("tom", -9, 0, 0),
+}  # fmt: skip
+
+# dB that a sample is louder than a pitched note at the same velocity, over its first 0.6 s
+LEVEL = {
+    "kick": 3.0, "snare": 2.0, "snare2": 2.0, "rim": -5.0, "clap": 0.0, "tom": 3.0, "closed hat": -8.0,
+    "open hat": -3.0,
+    "crash": 3.0, "ride": -3.0, "bell": -4.0, "cowbell": -3.0, "tambourine": -5.0, "conga": 0.0, "wood": -3.0,
+    "shaker": -8.0, "guiro": -4.0, "triangle": -7.0, "whistle": -5.0, "tick": -8.0,
 }  # fmt: skip
 
 

@@ -42,13 +42,13 @@ def _piano_sample(key: int, rate: int, seconds: float) -> tuple[Zone, float]:
     f = f[f < 0.44 * rate]
     n = np.arange(1, len(f) + 1)
     height = (key - 21) / 87
-    hammer = lowpass(f, 650 + 1500 * height + 2600 * height**3, 2.6)
+    hammer = lowpass(f, 820 + 1900 * height + 2800 * height**3, 2.6)
     strike = 0.12 + np.abs(np.sin(np.pi * n / 8.3))
     board = (f / 110) ** 1.5 / (1 + (f / 110) ** 1.5) * 10 ** (rng.normal(0, 2.0, len(f)) / 20)
     levels = hammer * strike * board * n**-0.35
-    t60 = 13 * 2 ** (-(key - 33) / 21)
+    t60 = min(21 * 2 ** (-(key - 33) / 20), 24)
     slow = 1 / (6.9 / t60 + 0.12 * (f / 1000) ** 2 + 0.25 * f / 1000)
-    data, loop, tau = struck(f, levels, slow, rate=rate, seconds=seconds, loop_seconds=0.22, after=0.34, rng=rng)
+    data, loop, tau = struck(f, levels, slow, rate=rate, seconds=seconds, loop_seconds=0.22, after=0.36, rng=rng)
     knock = noise_burst(rate, 0.06, lambda x: formants(x, [(95, 70, 1.0), (240, 160, 0.8), (1500, 1500, 0.25)]), rng)
     knock *= np.exp(-np.arange(len(knock)) / rate / 0.014) * np.clip(np.arange(len(knock)) / (0.001 * rate), 0, 1)
     level = np.sqrt(np.mean(data[: int(0.1 * rate)] ** 2))
@@ -69,7 +69,7 @@ def piano() -> list[Zone]:
         seconds = float(np.interp(key, [24, 60, 80, 103], [1.1, 0.98, 0.43, 0.19]))
         zone, top = _piano_sample(key, rate, seconds)
         zone = Zone(zone.sample, keys, generators=zone.generators)
-        floor = max(2.2 * hertz(key), 420.0)
+        floor = max(2.0 * hertz(key), 380.0)
         out += layered(zone, top, np.log2(top / floor))
     return out
 

@@ -6,9 +6,8 @@ Offsets = dict[str, int]  # added to the instrument's generators (timecents, cen
 
 DARK: Offsets = {"filter_cutoff": -1400}
 DARKER: Offsets = {"filter_cutoff": -2400}
-SLOW: Offsets = {"attack": 2400, "release": 1200}
+SLOW: Offsets = {"attack": 1300, "release": 1200}
 FAST: Offsets = {"attack": -2400}
-SHORT: Offsets = {"decay": -2400, "release": -600}
 LONG: Offsets = {"release": 3000}
 
 PROGRAMS: tuple[tuple[str, str, Offsets], ...] = (
@@ -133,11 +132,11 @@ PROGRAMS: tuple[tuple[str, str, Offsets], ...] = (
     ("Synth Drum", "Timpani", {"decay": -1200, "filter_cutoff": 600}),
     ("Reverse Cymbal", "Wind", {"attack": 2400}),
     ("Fret Noise", "Burst", {}),
-    ("Breath Noise", "Wind", {"attack": -1800}),
+    ("Breath Noise", "Wind", {"attack": -1800, "attenuation": 150}),
     ("Seashore", "Wind", {"attack": 3000, "filter_cutoff": -1200}),
     ("Bird Tweet", "Flute", {"vibrato_to_pitch": 200}),
     ("Telephone", "Glockenspiel", {"decay": -1200}),
-    ("Helicopter", "Wind", {"filter_cutoff": -2400}),
-    ("Applause", "Wind", {}),
+    ("Helicopter", "Wind", {"attenuation": 120}),
+    ("Applause", "Wind", {"attenuation": 120}),
     ("Gunshot", "Burst", {}),
 )

@@ -59,22 +59,38 @@ def band_loop(
     amplitude(n, f) gives each harmonic's level (n its number, f its frequency in Hz), noise(f) a breath's.
     """
     cycles, size = loop_cycles(frequency, rate, seconds)
-    bins = size // 2 + 1
-    f_bin = np.arange(bins) * rate / size
-    count = int(0.46 * rate / frequency)
-    n = np.arange(1, count + 1)
+    n = np.arange(1, int(0.46 * rate / frequency) + 1)
     level = np.asarray(amplitude(n, n * frequency), dtype=float)
+    tries = 24 if width_cents > 5 else 1
+    loops = [_one_loop(level, cycles, size, width_cents, rng) for _ in range(tries)]
+    loop = min(loops, key=lambda x: _unsteadiness(x, rate))
+    if noise is None:
+        return loop
+    bins = size // 2 + 1
+    shape = noise(np.arange(bins) * rate / size) * rng.normal(size=bins) * np.exp(2j * np.pi * rng.random(bins))
+    return loop + np.fft.irfft(shape * np.sqrt(10 / size), size) * size / 2
+
+
+def _unsteadiness(loop: np.ndarray, rate: int) -> float:
+    """How much the loudness of a loop wavers, over pieces of 30 ms."""
+    size = max(int(0.03 * rate), 1)
+    pieces = loop[: len(loop) // size * size].reshape(-1, size)
+    return float(np.std(np.log(np.sqrt(np.mean(pieces**2, axis=1)) + 1e-9)))
+
+
+def _one_loop(level: np.ndarray, cycles: int, size: int, width_cents: float, rng: np.random.Generator) -> np.ndarray:
+    """One draw of the phases of ``band_loop``; level (harmonics,)."""
+    bins = size // 2 + 1
     spectrum = np.zeros(bins, dtype=complex)
-    for i in range(count):
-        centre = n[i] * cycles
+    for i in range(len(level)):
+        centre = (i + 1) * cycles
         width = max(centre * (2 ** (width_cents / 1200) - 1), 1e-3)
         reach = int(min(4 * width + 1, 200))
         k = np.arange(max(1, centre - reach), min(bins, centre + reach + 1))
         shape = np.exp(-0.5 * ((k - centre) / width) ** 2)
+        shape[k == centre] *= 1.9  # keeps the pitch in the middle of the band
         phase = np.exp(2j * np.pi * rng.random(len(k)))
         spectrum[k] += level[i] * shape / np.sqrt(np.sum(shape**2)) * phase
-    if noise is not None:
-        spectrum += noise(f_bin) * rng.normal(size=bins) * np.exp(2j * np.pi * rng.random(bins)) * np.sqrt(10 / size)
     spectrum[0] = 0
     return np.fft.irfft(spectrum, size) * size / 2
 
@@ -135,7 +151,7 @@ def struck(
     """Decaying partials whose end is a loop; the player's volume envelope carries the decay of the first one.
 
     partials: frequencies (P,) Hz, the first is the pitch. levels (P,). slow: decay times (P,) s to 1/e.
-    after: share of the slow stage (1 = one stage; the quick stage dies three times as fast).
+    after: share of the slow stage (1 = one stage; the quick stage dies 2.4 times as fast).
     Returns samples, (first, end) of the loop, and the volume envelope's decay time to 1/e in s.
     """
     cycles, size = loop_cycles(partials[0], rate, loop_seconds)
@@ -149,7 +165,7 @@ def struck(
     angle = 2 * np.pi * np.arange(head + size) / size
     for k in range(len(partials)):
         late = after * np.exp(-np.maximum(ratio[k], -0.3 / slow[0]) * t)
-        quick = (1 - after) * np.exp(-(3 / slow[k] - 1 / slow[0]) * t)
+        quick = (1 - after) * np.exp(-(2.4 / slow[k] - 1 / slow[0]) * t)
         envelope = np.r_[late + quick, np.full(size, (late + quick)[-1])]
         out += levels[k] * envelope * np.sin(angle * whole[k] + phases[k])
     fade = min(int(0.0012 * rate), head)

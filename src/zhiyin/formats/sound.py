@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from zhiyin.errors import FormatError, InputError
 from zhiyin.formats.files import atomic_path
-from zhiyin.formats.limits import LIMITS, check
+from zhiyin.formats.limits import LIMITS
 from zhiyin.formats.midi_bytes import Event, track_chunk
 from zhiyin.formats.midi_write import midi_bytes, part_channels
 from zhiyin.formats.mixing import add_room, fade_out, limit, loudness, room, silence_from, true_peak
@@ -32,7 +32,7 @@ RATE = 48_000  # Hz, what midirenderer gives
 TARGET_LUFS = -16.0
 PEAK = 10 ** (-1 / 20)
 TAIL_SECONDS = 4.0  # room for the last notes to ring
-LIMIT = replace(LIMITS["sound"], hours=1.0)  # an hour takes about 3 GB while it is rendered
+LONGEST_SECONDS = 3600.0  # an hour takes about 3 GB while it is rendered
 FORMATS = {
     ".wav": ("WAV", "PCM_16"),
     ".flac": ("FLAC", "PCM_16"),
@@ -82,13 +82,22 @@ def render(score: Score, font: Soundfont, *, seed: int = 0, perform: bool = True
     """The finished mix, float32 (frames, 2) at 48 kHz."""
     if not len(score.notes):
         raise FormatError("There is nothing to hear", expected="at least one note", received="0 notes")
-    check("notes", len(score.notes), LIMIT, "the piece")
     played = performed(score, seed=seed) if perform else expand_repeats(score)
-    hours = float(played.seconds(played.end)) / 3600
-    check("hours", hours, LIMIT, "the sound")
+    _check_size(played)
     mix = _dry(played, font)
     mix = add_room(mix, room(RATE, seed=20), 0.9 * reverb)
     return _finished(mix)
+
+
+def _check_size(score: Score) -> None:
+    seconds, notes = float(score.seconds(score.end)), len(score.notes)
+    if seconds > LONGEST_SECONDS or notes > LIMITS["sound"].notes:
+        raise FormatError(
+            "The piece is too long for one sound file",
+            expected=f"at most {LONGEST_SECONDS / 60:.0f} minutes and {LIMITS['sound'].notes:,} notes",
+            received=f"{seconds / 60:,.0f} minutes and {notes:,} notes",
+            hint="write parts of it, or write .mid",
+        )
 
 
 def _dry(score: Score, font: Soundfont) -> np.ndarray:
