@@ -140,7 +140,7 @@ def _losses(log: str) -> str:
     """What verovio says that it left out, alike lines counted: "slur ignored, … (3 times)"; "" for nothing."""
     found: Counter[str] = Counter()
     for line in log.splitlines():
-        words = re.sub(r"^\[\w+\]\s*", "", line.strip())
+        words = re.sub(r"^\[\w+\]\s*", "", line.strip()).rstrip(".")
         if words and not words.startswith(_ABOUT_LAYOUT):
             found[re.sub(r"\s*'[a-z][a-z0-9]{4,}'", "", words)] += 1
     return "; ".join(f"{words} ({n} times)" if n > 1 else words for words, n in found.most_common())

@@ -11,8 +11,8 @@ from zhiyin.score.score import UNKNOWN_KEY, UNSPELLED, Score
 
 DRUM_NAMES = {
     35: "Kick", 36: "Kick", 37: "Rim", 38: "Snare", 39: "Clap", 40: "Snare", 41: "Tom", 42: "Hat", 43: "Tom",
-    44: "Pedal", 45: "Tom", 46: "Open", 47: "Tom", 48: "Tom", 49: "Crash", 50: "Tom", 51: "Ride", 52: "China", 53: "Bell",
-    54: "Tamb.", 55: "Splash", 56: "Cowbell", 57: "Crash", 58: "Vibra", 59: "Ride",
+    44: "Pedal", 45: "Tom", 46: "Open", 47: "Tom", 48: "Tom", 49: "Crash", 50: "Tom", 51: "Ride",
+    52: "China", 53: "Bell", 54: "Tamb.", 55: "Splash", 56: "Cowbell", 57: "Crash", 58: "Vibra", 59: "Ride",
 }  # fmt: skip
 _STEPS = "FCGDAEB"
 _FLATS = ("C", "D♭", "D", "E♭", "E", "F", "G♭", "G", "A♭", "A", "B♭", "B")
