@@ -28,7 +28,7 @@ from zhiyin.errors import ZhiyinError
 from zhiyin.provenance.fingerprint import piece_prints
 from zhiyin.score.score import Score
 
-CHUNK_VERSION = 1
+CHUNK_VERSION = 2
 FILES_PER_CHUNK = 32
 
 
@@ -121,6 +121,7 @@ def _one_piece(score: Score, labels: Mapping[str, str]) -> tuple[dict[str, Any],
             "labels": dict(labels),
             "notes": len(piece.rows),
             "bars": len(piece.bars),
+            "programs": piece.programs.tolist(),
             "quantize": _changed_only(report),
             "content": content_hash(piece),
         },

@@ -15,6 +15,7 @@ MIN_SHARED = 8
 MIN_CONTAINMENT = 0.35  # shared / the smaller piece: enough to keep two pieces on one side of the split
 SAME_PIECE = 0.5  # shared / the larger: versions of one piece, which share its weight
 VALID_SHARE, TEST_SHARE = 0.03, 0.03
+SMALL_SIDE = 3.0  # pieces that a style with enough groups has on each small side, at least
 TOO_BIG = 0.34  # a group may overshoot what its side needs by this share of it; larger ones stay in training
 
 
@@ -108,7 +109,7 @@ def _cut_style(groups: list[str], mass: Mapping[str, float]) -> dict[str, str]:
     total = sum(mass[g] for g in groups)
     side = dict.fromkeys(groups, "train")
     for name, share in (("test", TEST_SHARE), ("valid", VALID_SHARE)):
-        need = max(share * total, 1.0) if len(groups) >= 10 else share * total
+        need = max(share * total, min(SMALL_SIDE, total / 10)) if len(groups) >= 10 else share * total
         held = 0.0
         for group in groups:
             fits = mass[group] <= max(need - held + TOO_BIG * need, 1.0)

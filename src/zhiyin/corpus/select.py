@@ -76,6 +76,7 @@ class Selection:
                 "weight": round(k.weight, 6),
                 "notes": info["notes"],
                 "bars": info["bars"],
+                "programs": info["programs"],
                 "movement": info["movement"],
                 "labels": info["labels"],
                 "quantize": info["quantize"],
@@ -132,12 +133,16 @@ def _weights(left: Sequence[Draft], version: np.ndarray) -> list[float]:
 
 
 def _styles(left: Sequence[Draft], weights: Sequence[float]) -> list[str]:
-    raw = [_own_label(d) or style_of(d.collection, d.info["labels"]) for d in left]
+    raw = [_own_label(d) or style_of(d.collection, _with_programs(d)) for d in left]
     counts: dict[str, float] = defaultdict(float)
     for name, weight in zip(raw, weights):
         counts[name] += weight
     target = fold(counts)
     return [name if name not in STYLES or _is_own(d) else target[name] for name, d in zip(raw, left)]
+
+
+def _with_programs(draft: Draft) -> dict[str, str]:
+    return {**draft.info["labels"], "programs": " ".join(map(str, draft.info["programs"]))}
 
 
 def _is_own(draft: Draft) -> bool:

@@ -29,7 +29,10 @@ FORMAT = "zhiyin-corpus/1"
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece of the table. ``index``: its place in the arrays; style and composer: names or "" (not known)."""
+    """One piece of the table. ``index``: its place in the arrays; style and composer: names or "" (not known).
+
+    programs: General MIDI program of each part, 128 = drums.
+    """
 
     index: int
     id: str
@@ -46,6 +49,7 @@ class Piece:
     weight: float = 1.0
     notes: int = 0
     bars: int = 0
+    programs: tuple[int, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     file_sha256: str = ""
     content: str = ""

@@ -166,7 +166,28 @@ RULES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("chamber", "polish-scores", {"parent": "trio|duo|quintet|quatuor|kwartet"}),
     ("chamber", "polish-scores", {"instrument": _FEW_PLAYERS}),
     ("sacred-choral", "polish-scores", {"set": "plancti|chants religieux"}),
+    ("sacred-choral", "polish-scores", {"parent": "planct"}),
     ("symphony", "polish-scores", {"parent": "symfoni", "instrument": "violn"}),
+    ("part-song", "polish-scores", {"title": "żegnamy|hymn|hasło|chór", "programs": r"^52( 52)+$"}),
+    # by the instruments of the score, where the words say nothing
+    ("divertissement", "polish-scores", {"title": "danse|divertiss|ball?et|taniec|ländler|kontredans|galop"}),
+    ("divertissement", "polish-scores", {"genre": "contradance|galop|cotillion|anglaise|gavotte"}),
+    ("opera", "polish-scores", {"genre": "!sacred", "parent": ".", "programs": r"^(?=.*\b4[0-3]\b)(?=.*\b52\b)"}),
+    ("polish-song", "polish-scores", {"genre": "!sacred", "programs": r"^52 (52 )?0$"}),
+    ("part-song", "polish-scores", {"genre": "secular", "programs": r"^52( 52)+( 0)?$"}),
+    ("madrigal", "polish-scores", {"genre": "!sacred", "programs": r"^52( 52)+( 0)?$", "set": "canzoni|concerti"}),
+    ("sacred-choral", "polish-scores", {"genre": "!secular", "programs": r"\b52\b"}),
+    ("chamber", "polish-scores", {"programs": r"^4[0-2] (4[0-3] )?0$|^4[0-3]( 4[0-3]){1,4}$"}),
+    ("symphony", "polish-scores", {"programs": r"^(?!.*\b52\b)(?=.*\b40\b)(\d+ ?){5,}$"}),
+    ("partita", "polish-scores", {"programs": r"^(7[0-3]|6[018])( (7[0-3]|6[018]|56|57|58))+$"}),
+    ("piano-piece", "polish-scores", {"programs": r"^0$"}),
+    ("organ-prelude", "polish-scores", {"programs": r"^19$"}),
+    ("solo-strings", "mutopia-open", {"programs": r"^(40|41|42)$"}),
+    ("solo-strings", "polish-scores", {"programs": r"^(40|41|42)$"}),
+    ("guitar-piece", "mutopia-open", {"programs": r"^2[45]$"}),
+    ("piano-piece", "mutopia-open", {"programs": r"^0$"}),
+    ("baroque-keyboard", "mutopia-open", {"programs": r"^6$"}),
+    ("chamber", "mutopia-open", {"programs": r"^\d+( \d+){1,4}$", "genre": "classical|romantic|baroque"}),
 )  # fmt: skip
 
 

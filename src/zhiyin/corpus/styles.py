@@ -101,6 +101,14 @@ STYLES: dict[str, Style] = {
         _style(
             "guitar-piece", "classical guitar piece", "古典吉他曲", "guitar, classical guitar, lute, 吉他, 古典吉他"
         ),
+        _style(
+            "solo-strings",
+            "unaccompanied string solo",
+            "无伴奏弦乐独奏",
+            "cello solo, violin solo, 大提琴独奏, 小提琴独奏",
+            "chamber",
+        ),
+        _style("divertissement", "theatre dance", "舞剧音乐", "ballet, dance suite, contredanse, 芭蕾", "symphony"),
         _style("folk-tune", "traditional tune", "传统曲调", "folk, traditional, 民间曲调"),
         _style("reel", "reel", "里尔舞曲", "irish reel, 爱尔兰里尔, 里尔", "folk-tune"),
         _style("jig", "jig", "吉格舞曲", "double jig, irish jig, gigue, 吉格, 爱尔兰吉格", "folk-tune"),
