@@ -248,3 +248,10 @@ def test_drums_get_no_melody_and_no_pedal():
     score = Score(notes_array(rows), regular_bars(4, TPQ), (Part("Drums", 0, True),), TPQ)
     assert not melody_and_bass(score).any()
     assert not [m for m in perform(score).marks if m.kind == "pedal"]
+
+
+def test_fine_ticks_and_long_beats_do_not_overflow():
+    score = hymn(4).with_resolution(30_240)
+    played = perform(score)
+    assert played.ticks_per_quarter == 30_240
+    assert np.abs(played.notes["onset"][played.notes["pitch"] == 48] - np.arange(4) * 4 * 30_240).max() < 2000

@@ -107,7 +107,7 @@ def _velocities(score: Score, role: np.ndarray, amount: float, rng: np.random.Ge
 def _metrical_accent(score: Score) -> np.ndarray:
     """Velocity (notes,) that the place in the bar adds: downbeat, half bar, beat, off-beat."""
     notes, bars = score.notes, score.bars[score.bar_of(score.notes["onset"])]
-    beat = np.maximum(4 * score.ticks_per_quarter // bars["meter_denominator"], 1)
+    beat = np.maximum(4 * score.ticks_per_quarter // bars["meter_denominator"].astype(np.int64), 1)
     beat = np.where((bars["meter_denominator"] >= 8) & (bars["meter_numerator"] % 3 == 0), 3 * beat, beat)
     place = notes["onset"] - bars["onset"]
     even = (bars["duration"] % (2 * beat)) == 0
