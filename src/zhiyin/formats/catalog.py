@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +122,8 @@ def save(score: Score, path: str | Path, **options: Any) -> Path:
                 expected="one of " + ", ".join(known) if known else "none",
                 received=repr(name),
             )
-    return Path(write(score, path, **options))
+    write(score, path, **options)
+    return Path(path)
 
 
 def content_of(head: bytes) -> str:
@@ -173,8 +173,10 @@ def _from_object(source: Any) -> Score:
         from zhiyin.formats.midi import read_midi
 
         return read_midi(source.to("tick").dumps_midi())
-    if home == "music21" and hasattr(source, "write"):
-        return _from_music21(source)
+    if home == "music21":
+        from zhiyin.formats.fallback import from_music21
+
+        return from_music21(source)
     raise InputError(
         "This cannot be read as a score",
         expected="a path, a Score, a symusic score, a music21 stream or an array of dtype score.NOTE",
@@ -188,14 +190,6 @@ def _from_notes(notes: np.ndarray) -> Score:
     bars = regular_bars(max(-(-end // meter_ticks(4, 4, 480)), 1), 480)
     parts = (Part(),) * (int(notes["part"].max()) + 1 if len(notes) else 1)
     return Score(notes, bars, parts, 480, metadata={"assumed": "480 ticks a quarter; meter 4/4"})
-
-
-def _from_music21(stream: Any) -> Score:
-    """A music21 stream by way of MusicXML."""
-    with tempfile.TemporaryDirectory(prefix="zhiyin-") as folder:
-        path = Path(folder) / "stream.musicxml"
-        stream.write("musicxml", fp=str(path))
-        return MUSICXML.reader()(path)
 
 
 def _function(name: str) -> Callable[..., Any]:

@@ -215,7 +215,7 @@ def _marks(score: Score, a: int, b: int, shift: int, *, ends: bool) -> list[Mark
 
 
 def _bars(score: Score, a: int, b: int, shift: int, *, left: int) -> np.ndarray:
-    """Bars (BAR) of a stretch in their new place, cut at its ends; the first one says its tempo where a jump changes it.
+    """Bars (BAR) of a stretch in their new place, cut at its ends; the first says its tempo where a jump changes it.
 
     ``left`` is the tick that the walk jumps from, -1 at the start.
     """
@@ -228,7 +228,8 @@ def _bars(score: Score, a: int, b: int, shift: int, *, left: int) -> np.ndarray:
     if left > 0 and len(out):
         tempos = score.tempo_map()
         before, now = tempos[np.searchsorted(tempos[:, 0], (left - 1, a), side="right") - 1, 1]
-        out["tempo_qpm"][0] = now if now != before else 0
+        said = score.bars["tempo_qpm"][score.bar_of(left - 1)]  # 0 where the score says a tempo only once
+        out["tempo_qpm"][0] = now if now != before else said
     return out
 
 
@@ -240,7 +241,7 @@ def _joined(stretches: list[np.ndarray], tpq: int) -> np.ndarray:
             before, after = out[-1][-1], bars[0]
             same = all(before[c] == after[c] for c in ("meter_numerator", "meter_denominator", "key"))
             nominal = meter_ticks(int(after["meter_numerator"]), int(after["meter_denominator"]), tpq)
-            same = same and not after["tempo_qpm"]
+            same = same and after["tempo_qpm"] in (0, before["tempo_qpm"])
             if same and int(before["duration"]) + int(after["duration"]) == nominal:
                 out[-1]["duration"][-1] = nominal
                 bars = bars[1:]
