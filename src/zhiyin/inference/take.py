@@ -37,7 +37,7 @@ class Take:
         self.row[6] = START
         self.position_index = np.full(count, NO_POSITION, dtype=np.int64)
         self.pitch_index = request.masks.pitch_index
-        self.must_play = request.must_play.copy()
+        self.must_play = np.zeros_like(request.must_play)  # only once the last bar is open
         self._owed = request.must_play.copy()  # parts without a note in the last bar
         self._written: deque[list[int]] = deque([int(v) for v in r] for r in request.past)
         self._ready: deque[list[int]] = deque()  # given rows whose time has come
@@ -127,8 +127,6 @@ class Take:
             self._by_bar.setdefault(bar, []).append(row)
         if bar == self.last_bar:
             self._owed[row[PART]] = False
-            full = self._in_bar >= self.request.max_rows_per_bar
-            self.must_play = np.zeros_like(self._owed) if full or self._source[bar] >= 0 else self._owed
             self._free_bass(row[PART])
         if moved:
             self._queue_given(bar + LOOKAHEAD)
@@ -159,6 +157,9 @@ class Take:
         full = self._in_bar >= self.request.max_rows_per_bar
         if here >= first and self._source[here] < 0 and not full and self.last[1] >= 0:
             index[here] = wanted[here]
+        if here >= self.last_bar - 1:
+            settled = here == self.last_bar and (full or self._source[here] >= 0)
+            self.must_play = np.zeros_like(self._owed) if settled else self._owed
         following = first if (self.last[1] < 0 or here < first) else here + 1
         if following <= self.last_bar:
             index[following] = wanted[following]
