@@ -6,12 +6,11 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from pictures import tune
 from zhiyin.errors import FormatError, InputError
-from zhiyin.formats.page import PieceOnPage, file_stem, page_html, timeline_of, write_page
+from zhiyin.formats.page import PieceOnPage, file_stem, page_html, write_page
 from zhiyin.formats.roll import roll_svg
 from zhiyin.score.score import Mark, Part
 
@@ -134,22 +133,11 @@ def test_data_drive_the_playhead() -> None:
     page = Tags(page_html([piece(score=score)]))
     data = json.loads(page.scripts[0])
     assert data["bars"] == [0, 96]
-    assert data["timeline"] == [[0.0, 1.0, 0, 48], [1.0, 3.0, 48, 96], [3.0, 7.0, 96, 192]]
+    assert data["timeline"] == [[0.0, 1.0, 0, 48], [1.0, 7.0, 48, 192]]
     assert data["seconds"] == 7.0
-    given = ((0.0, 2.0, 0, 96), (2.0, 4.0, 0, 96), (4.0, 6.0, 96, 192))
-    assert json.loads(Tags(page_html([piece(score=score, timeline=given)])).scripts[0])["timeline"] == [
-        list(t) for t in given
-    ]
-
-
-def test_timeline_covers_the_score_without_gaps() -> None:
-    for score in (tune(5, upbeat=True), tune(1), tune(7, meter=(6, 8)).replace(marks=(Mark(30, "tempo", "=77.7"),))):
-        line = np.array(timeline_of(score))
-        assert line[0, [0, 2]].tolist() == [0, 0]
-        assert line[-1, 3] == score.end
-        assert np.array_equal(line[1:, 0], line[:-1, 1])
-        assert np.array_equal(line[1:, 2], line[:-1, 3])
-        assert line[-1, 1] == pytest.approx(float(score.seconds(score.end)), abs=1e-3)
+    slower = score.replace(marks=(Mark(0, "tempo", "=30"),)).with_resolution(480)
+    played = json.loads(Tags(page_html([piece(score=score, played=slower)])).scripts[0])
+    assert played["timeline"] == [[0.0, 16.0, 0, 192]]
 
 
 def test_both_languages_are_inside_and_the_first_is_chosen() -> None:

@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-
 from zhiyin.errors import FormatError, InputError
 from zhiyin.formats.files import atomic_write
+from zhiyin.formats.playhead import timeline_of
 from zhiyin.formats.svg import isolate, parse_svg, plain, svg_text, tag
 from zhiyin.score.score import Score
 
@@ -53,8 +52,8 @@ class PieceOnPage:
 
     notation_svg, roll_svg: drawings as text ("" where there is none). sound: an MP3, OGG, WAV … file's bytes of type
     ``sound_mime``. facts: (label, value), shown in this order. musicxml: the text, for its download button. links:
-    (label, relative file name) of files that lie beside the page. timeline: stretches (second, second, tick, tick) in
-    the order in which they sound, where the sound is not ``score`` read straight through (repeats, a played tempo).
+    (label, relative file name) of files that lie beside the page. played: the score as it sounds (``perform`` with the
+    seed of the sound), so that the playhead keeps time with it; None: ``score`` at its own tempo, repeats unfolded.
     """
 
     title: str
@@ -68,7 +67,7 @@ class PieceOnPage:
     facts: Sequence[tuple[str, str]] = ()
     musicxml: str = ""
     links: Sequence[tuple[str, str]] = ()
-    timeline: Sequence[tuple[float, float, int, int]] = ()
+    played: Score | None = None
 
 
 def write_page(pieces: Sequence[PieceOnPage], path: str | Path, *, language: str = "en") -> Path:
@@ -99,16 +98,6 @@ def page_html(pieces: Sequence[PieceOnPage], *, language: str = "en") -> str:
         f"{''.join(_take(piece, number, len(pieces)) for number, piece in enumerate(pieces, 1))}</main>\n"
         f"{_footer()}<script>{script}</script>\n</body>\n</html>\n"
     )
-
-
-def timeline_of(score: Score) -> list[tuple[float, float, int, int]]:
-    """Stretches of even time (second, second, tick, tick) of a score read straight through its tempo map."""
-    points = np.unique(np.r_[score.bars["onset"], score.tempo_map()[:, 0], score.end].astype(np.int64))
-    points = points[points <= score.end]
-    seconds = np.round(score.seconds(points), 4)
-    return [
-        (float(a), float(b), int(i), int(j)) for a, b, i, j in zip(seconds[:-1], seconds[1:], points[:-1], points[1:])
-    ]
 
 
 def _header(pieces: Sequence[PieceOnPage]) -> Iterator[str]:
@@ -236,7 +225,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _data(piece: PieceOnPage) -> str:
-    timeline = [list(stretch) for stretch in piece.timeline or timeline_of(piece.score)]
+    timeline = [list(stretch) for stretch in timeline_of(piece.score, piece.played)]
     data = {"timeline": timeline, "bars": piece.score.bars["onset"].tolist(), "seconds": timeline[-1][1]}
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
