@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zhiyin.corpus.store import Corpus, Piece
-from zhiyin.encoding.fields import BAR_COLUMN, CONTROL_COLUMN, DRUM_PROGRAM, MAX_PARTS
+from zhiyin.encoding.fields import BAR_COLUMN, CONTROL_COLUMN, DRUM_PROGRAM, MAX_BAR_STEP, MAX_PARTS
 from zhiyin.encoding.layout import START, Sequence, lay_out
 from zhiyin.encoding.rows import BAR, PART, PITCH
 from zhiyin.errors import TrainingError
@@ -86,8 +86,7 @@ class Batches:
         arrays = with_dropout(arrays, self.recipe.control_dropout, rng)
         given = None
         if rng.random() < self.recipe.given_share:
-            stop = min(len(arrays.rows), max(start - 1, 0) + length)
-            given = draw_given(arrays.rows[max(start - 1, 0) : stop], rng)
+            given = draw_given(arrays.rows[_window_rows(start, length)], rng)
         return window(arrays, start, length, given=given, layout=self.recipe.layout)
 
 
@@ -100,6 +99,11 @@ def _window_start(total: int, length: int, rng: np.random.Generator) -> int:
     return 0 if draw < 0.12 else last if draw < 0.22 else int(rng.integers(0, last + 1))
 
 
+def _window_rows(start: int, length: int) -> slice:
+    """The rows that a window of inputs touches: the row before it, its own, and the one its last input predicts."""
+    return slice(max(start - 1, 0), start + length)
+
+
 def window(
     arrays: PieceArrays, start: int, length: int, *, given: np.ndarray | None = None, layout: str = "interleaved"
 ) -> tuple[Sequence, PieceArrays]:
@@ -107,15 +111,13 @@ def window(
 
     ``given``: mask over the rows of the window. Inputs after the start see the row before them, as in generation.
     """
-    rows = arrays.rows[max(start - 1, 0) : start - 1 + length + 1]
+    rows = arrays.rows[_window_rows(start, length)]
     ends = start + length >= len(arrays.rows) + 1
     first_bar = int(rows[0, BAR]) if start else 0
     rows = rows.astype(np.int32)
     rows[:, BAR] -= first_bar
-    if given is not None:
-        given = np.r_[given, np.zeros(max(len(rows) - len(given), 0), dtype=bool)][: len(rows)]
-        if start:
-            given[0] = False  # the row before the window is the past
+    if given is not None and start:
+        given[0] = False  # the row before the window is the past
     sequence = lay_out(rows, given, layout=layout)
     keep = slice(1 if start else 0, None if ends else -1)
     count = slice(None, length)
@@ -144,7 +146,11 @@ def draw_given(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
         given |= outside & (rows[:, BAR] >= begin)
     if kind == "mask":
         given = rng.random(len(rows)) < rng.uniform(0.3, 0.9)
-    return given if given.any() and not given.all() else None
+    if not given.any() or given.all():
+        return None
+    bars = rows[~given, BAR].astype(int)
+    too_far = np.diff(bars, prepend=int(rows[0, BAR])).max() > MAX_BAR_STEP  # a part that rests longer than a row can step
+    return None if too_far else given
 
 
 def transposed(arrays: PieceArrays, semitones: int) -> PieceArrays:
@@ -179,7 +185,7 @@ def with_dropout(arrays: PieceArrays, rate: float, rng: np.random.Generator) -> 
 def collate(examples: list[tuple[Sequence, PieceArrays]]) -> Batch:
     """Pads examples to one batch: inputs (B,T,9), targets (B,T,6), previous_pitch, scored (B,T), bars (B,N,13), programs (B,32), controls (B,5).
 
-    Padding rows are not scored; padding bars repeat the last bar.
+    Padding rows are not scored; padding bars have length 0.
     """
     size, length = len(examples), max(len(s.inputs) for s, _ in examples)
     bar_count = max(len(a.bars) for _, a in examples)
@@ -198,7 +204,6 @@ def collate(examples: list[tuple[Sequence, PieceArrays]]) -> Batch:
         for name in ("inputs", "targets", "previous_pitch", "scored"):
             out[name][i, :n] = getattr(sequence, name)
         out["bars"][i, : len(arrays.bars)] = arrays.bars
-        out["bars"][i, len(arrays.bars) :] = arrays.bars[-1]
         out["programs"][i, : len(arrays.programs)] = arrays.programs
         out["controls"][i] = arrays.controls.ravel()
     return out

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zhiyin.errors import TrainingError, near_names
+from zhiyin.models.catalog import FAMILIES
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,21 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     return parse_recipe(text, str(name_or_path))
 
 
+def _size_names(family: str) -> list[str]:
+    if family not in FAMILIES:
+        raise TrainingError("Unknown family", expected=", ".join(FAMILIES), received=repr(family), hint=near_names(family, FAMILIES))
+    return [f.name for f in fields(FAMILIES[family][0])]
+
+
 def parse_recipe(text: str, name: str) -> Recipe:
     """A recipe from TOML text; keys that are neither Recipe's nor the family's sizes are refused."""
-    from zhiyin.models.catalog import size_names
-
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
         raise TrainingError(f"Recipe {name}: not valid TOML", expected="key = value lines", received=str(e)) from None
     own = {f.name for f in fields(Recipe)} - {"sizes"}
     family = str(values.get("family", Recipe.family))
-    known_sizes = size_names(family)
+    known_sizes = _size_names(family)
     unknown = [k for k in values if k not in own and k not in known_sizes]
     if unknown:
         raise TrainingError(

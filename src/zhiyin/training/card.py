@@ -1,0 +1,69 @@
+"""The card of a model package: what it is, what it learnt from, what it can and cannot do, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zhiyin.encoding.fields import ROW_FIELDS
+
+
+def write_card(manifest: Mapping[str, Any]) -> str:
+    """card.md from a manifest (markdown)."""
+    m = manifest["metrics"]
+    lines = [
+        f"# {manifest['name']}",
+        "",
+        f"A {manifest['family']} of {manifest['parameters']:,} numbers over the encoding {manifest['encoding']}, made with zhiyin "
+        f"{manifest['version']}. It composes, continues and completes scores; every piece it writes is machine-composed and says so.",
+        "",
+        "## What it learnt from",
+        "",
+        "| collection | pieces | notes | licence | attribution |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name} | {c.get('pieces', '')} | {c.get('notes', '')} | {c.get('licence', '')} | {c.get('attribution', '')} |"
+            for name, c in _collections(manifest)
+        ),
+        "",
+        "## How well it predicts",
+        "",
+        f"{m['nats']:.3f} nats per note on {m['n']:,} held-out notes ({'pieces of no training work' if m['split'] == 'valid' else 'TRAINING pieces: there were too few to hold out'}), "
+        f"after {m['steps']:,} steps ({m['rows']:,} notes, {m['seconds'] / 60:.0f} min). Per field: "
+        + ", ".join(f"{f} {m[f'nats_{f}']:.3f}" for f in ROW_FIELDS)
+        + ".",
+        "",
+        *_baselines(m),
+        *_per_style(m),
+        "## Styles",
+        "",
+        "| style | training pieces |",
+        "|---|---|",
+        *(f"| {s['name']} | {s['n']} |" for s in sorted(manifest["styles"], key=lambda s: -s["n"])),
+        "",
+        "## What it cannot do",
+        "",
+        "It knows the styles above and no others: modern pop, rock and jazz songs are nearly absent from its music. It has no notion of "
+        "words, of instruments' tone, or of an idea over many minutes; it can write something that resembles a passage it learnt.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _collections(manifest: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    found = manifest["collections"]
+    return list(found.items()) if isinstance(found, Mapping) else [(c["name"], c) for c in found]
+
+
+def _baselines(metrics: Mapping[str, Any]) -> list[str]:
+    if "baselines" not in metrics:
+        return []
+    rows = [f"| {name} | {value:.3f} |" for name, value in metrics["baselines"].items()]
+    return ["Beside it on the same notes:", "", "| model | nats per note |", "|---|---|", *rows, ""]
+
+
+def _per_style(metrics: Mapping[str, Any]) -> list[str]:
+    if "styles" not in metrics:
+        return []
+    rows = [f"| {name} | {s['nats']:.3f} | {s['low']:.3f}–{s['high']:.3f} | {s['pieces']} | {s['n']} |" for name, s in metrics["styles"].items()]
+    return ["| style | nats per note | 95 % interval | held-out pieces | notes |", "|---|---|---|---|---|", *rows, ""]

@@ -1,0 +1,111 @@
+"""What a corpus says of its styles: how often, for which parts, in which meters, how fast, how dense.
+
+The facts go into the package's manifest, where composing finds its defaults. All are counted, none is taste.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from zhiyin.corpus.store import Corpus, Piece
+from zhiyin.corpus.styles import STYLES
+from zhiyin.encoding.fields import BAR_COLUMN, CONTROL_COLUMN, DRUM_PROGRAM, tempo_of
+from zhiyin.encoding.rows import PART, PITCH
+
+_SAMPLE = 400  # pieces looked at per style; enough for shares within a few per cent
+
+
+def style_facts(corpus: Corpus) -> list[dict[str, Any]]:
+    """One entry per style: id, name, name_zh, synonyms, n (training pieces) and ``defaults``."""
+    entries = []
+    for name, counted in corpus.styles.items():
+        pieces = corpus.pieces("train", style=name)
+        if not pieces:
+            continue
+        known = STYLES.get(name)
+        entries.append(
+            {
+                "id": int(counted["id"]),
+                "name": name,
+                "title": known.title if known else name,
+                "name_zh": known.chinese if known else name,
+                "synonyms": list(known.synonyms) if known else [],
+                "n": len(pieces),
+                "defaults": _habits(corpus, pieces),
+            }
+        )
+    return entries
+
+
+def _habits(corpus: Corpus, pieces: Sequence[Piece]) -> dict[str, Any]:
+    step = max(1, len(pieces) // _SAMPLE)
+    meters: Counter[tuple[int, int]] = Counter()
+    programs: Counter[tuple[int, ...]] = Counter()
+    modes: Counter[int] = Counter()
+    bars, numbers = [], {"tempo": [], "density": [], "register": []}
+    ranges: dict[tuple[int, ...], list[np.ndarray]] = {}
+    for piece in pieces[::step]:
+        arrays = corpus.arrays(piece)
+        table, rows = arrays["bars"], arrays["rows"]
+        used = tuple(int(p) for p in arrays["programs"])
+        programs[used] += 1
+        ranges.setdefault(used, []).append(_part_ranges(rows, len(used)))
+        meters[_common(table[:, BAR_COLUMN["numerator"]], table[:, BAR_COLUMN["denominator"]])] += 1
+        modes[int(np.bincount(table[:, BAR_COLUMN["mode"]], minlength=3).argmax())] += 1
+        bars.append(len(table))
+        numbers["tempo"].append(int(table[0, BAR_COLUMN["tempo"]]))
+        controls = arrays["controls"].ravel()
+        numbers["density"].append(int(controls[CONTROL_COLUMN["density"]]))
+        numbers["register"].append(int(controls[CONTROL_COLUMN["register"]]))
+    parts = programs.most_common(1)[0][0]
+    meter = meters.most_common(1)[0][0]
+    tempos = [t for t in numbers["tempo"] if t > 0]
+    return {
+        "parts": [[_slot_name(i, parts), program] for i, program in enumerate(parts)],
+        "part_counts": {",".join(map(str, k)): n for k, n in programs.most_common(8)},
+        "ranges": _pooled(ranges[parts]),
+        "meter": list(meter),
+        "meters": {f"{n}/{d}": count for (n, d), count in meters.most_common(8)},
+        "mode": "minor" if modes[2] > modes[1] else "major",
+        "minor_share": round(modes[2] / max(1, modes[1] + modes[2]), 3),
+        "tempo_qpm": float(tempo_of(int(np.median(tempos)))) if tempos else 0.0,
+        "tempo_quartiles": [float(tempo_of(int(q))) for q in np.percentile(tempos, (25, 75))] if tempos else [],
+        "bars": int(np.median(bars)),
+        "density": int(np.median(numbers["density"])),
+        "register": int(np.median([r for r in numbers["register"] if r] or [0])),
+    }
+
+
+def _common(numerators: np.ndarray, denominators: np.ndarray) -> tuple[int, int]:
+    pair, count = np.unique(np.stack([numerators, denominators], -1), axis=0, return_counts=True)
+    numerator, power = pair[count.argmax()]
+    return int(numerator), 2 ** (max(int(power), 1) - 1)
+
+
+def _part_ranges(rows: np.ndarray, parts: int) -> np.ndarray:
+    """2nd and 98th percentile of the pitches of each part, (parts, 2)."""
+    return np.array([np.percentile(rows[rows[:, PART] == p, PITCH], (2, 98)) if (rows[:, PART] == p).any() else (0, 127) for p in range(parts)])
+
+
+def _pooled(ranges: Sequence[np.ndarray]) -> list[list[int]]:
+    """Median low and high of each part over pieces."""
+    return np.round(np.median(np.stack(ranges), axis=0)).astype(int).tolist()
+
+
+def _slot_name(slot: int, programs: Mapping[int, int] | tuple[int, ...]) -> str:
+    if programs[slot] == DRUM_PROGRAM:
+        return "Drums"
+    if len(programs) == 4 and set(programs) <= {48, 49, 52, 53, 54, 19}:
+        return ("Soprano", "Alto", "Tenor", "Bass")[slot]
+    if tuple(programs) == (40, 40, 41, 42):
+        return ("Violin I", "Violin II", "Viola", "Cello")[slot]
+    return ""
+
+
+def composer_facts(corpus: Corpus) -> list[dict[str, Any]]:
+    """One entry per composer group: id, name, n."""
+    return [{"id": int(e["id"]), "name": name, "n": int(e["n"])} for name, e in corpus.composers.items()]
