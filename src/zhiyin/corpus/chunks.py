@@ -22,6 +22,7 @@ from zhiyin.corpus.pool import Tell
 from zhiyin.corpus.reading import read_score
 from zhiyin.corpus.source import PieceSource, unchanged
 from zhiyin.encoding import fields as encoding_fields
+from zhiyin.measures.key import with_keys
 from zhiyin.encoding.quantize import QuantizeReport
 from zhiyin.encoding.rows import EncodedPiece, encode
 from zhiyin.errors import ZhiyinError
@@ -113,7 +114,7 @@ def _file_pieces(task: ChunkTask, source: PieceSource) -> list[tuple[dict[str, A
 
 
 def _one_piece(score: Score, labels: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    piece, report = encode(score)
+    piece, report = encode(with_keys(score))
     arrays = {f.name: getattr(piece, f.name) for f in fields(piece) if isinstance(getattr(piece, f.name), np.ndarray)}
     arrays["prints"] = piece_hashes(piece)
     return (
