@@ -1,5 +1,63 @@
-"""zhiyin (知音): learns from scores, composes new ones, and says where each note comes from."""
+"""zhiyin (知音): learns from scores, composes new ones, and says where each note comes from.
+
+    import zhiyin as zy
+    piece = zy.compose("a calm hymn in D minor, 3/4", bars=16, seed=7)
+    zy.save(piece, "out.musicxml")
+
+Names are imported when they are first used, so that ``import zhiyin`` costs nothing.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from zhiyin.corpus.build import build as build_corpus
+    from zhiyin.encoding import decode, encode, quantize
+    from zhiyin.errors import ZhiyinError
+    from zhiyin.formats.catalog import load, save
+    from zhiyin.inference.compose import compose
+    from zhiyin.inference.continue_ import continue_
+    from zhiyin.measures.key import find_key
+    from zhiyin.provenance.package import list_packages, load_package
+    from zhiyin.score import Mark, Part, Score
+    from zhiyin.score.performance import perform
+    from zhiyin.training.train import train
+
+_HOME = {
+    "Mark": "zhiyin.score",
+    "Part": "zhiyin.score",
+    "Score": "zhiyin.score",
+    "ZhiyinError": "zhiyin.errors",
+    "build_corpus": "zhiyin.corpus.build",
+    "compose": "zhiyin.inference.compose",
+    "continue_": "zhiyin.inference.continue_",
+    "decode": "zhiyin.encoding",
+    "encode": "zhiyin.encoding",
+    "find_key": "zhiyin.measures.key",
+    "list_packages": "zhiyin.provenance.package",
+    "load": "zhiyin.formats.catalog",
+    "load_package": "zhiyin.provenance.package",
+    "perform": "zhiyin.score.performance",
+    "quantize": "zhiyin.encoding",
+    "save": "zhiyin.formats.catalog",
+    "train": "zhiyin.training.train",
+}
+_OTHER_NAME = {"build_corpus": "build"}
+
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name from its room on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'zhiyin' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), _OTHER_NAME.get(name, name))
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

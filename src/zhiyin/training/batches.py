@@ -146,11 +146,15 @@ def draw_given(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
         given |= outside & (rows[:, BAR] >= begin)
     if kind == "mask":
         given = rng.random(len(rows)) < rng.uniform(0.3, 0.9)
+    return given if splits(rows, given) else None
+
+
+def splits(rows: np.ndarray, given: np.ndarray) -> bool:
+    """Whether a mask leaves both given and written rows, the written ones never further apart than a row can step."""
     if not given.any() or given.all():
-        return None
+        return False
     bars = rows[~given, BAR].astype(int)
-    too_far = np.diff(bars, prepend=int(rows[0, BAR])).max() > MAX_BAR_STEP  # a part that rests longer than a row can step
-    return None if too_far else given
+    return bool(np.diff(bars, prepend=int(rows[0, BAR])).max() <= MAX_BAR_STEP)
 
 
 def transposed(arrays: PieceArrays, semitones: int) -> PieceArrays:

@@ -1,0 +1,138 @@
+"""zhiyin compose: a new piece from nothing, from words, or from controls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zhiyin import __version__
+from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, new_app, print_json, say
+from zhiyin.app.cli.writing import Taken, check_folder, name_takes, write_all, write_one, write_take
+from zhiyin.inference.compose import Composition, Piece
+from zhiyin.inference.compose import compose as compose_pieces
+from zhiyin.provenance.package import load_package
+from zhiyin.provenance.record import make_record, notes_hash
+
+app = new_app()
+
+
+@app.command()
+def compose(
+    words: Annotated[list[str] | None, typer.Argument(help='What you wish, in English or Chinese: "a lively jig in D major, 32 bars".')] = None,
+    out: Out = Path("out"),
+    model: Model = "default",
+    seed: Seed = None,
+    takes: Annotated[int, typer.Option("--takes", help="How many different pieces to keep.")] = 3,
+    candidates: Annotated[int, typer.Option("--candidates", help="How many to write and choose from.")] = 8,
+    bars: Annotated[int | None, typer.Option("--bars", help="Exactly so many bars (1..1000).")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="About so long; sets the bars from the tempo.")] = None,
+    style: Annotated[str | None, typer.Option("--style", help="A style of the model: zhiyin models show default.")] = None,
+    composer: Annotated[str | None, typer.Option("--composer", help="A composer group of the model.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help='"D minor", "Bb major".')] = None,
+    meter: Annotated[str | None, typer.Option("--meter", help='"3/4", "6/8".')] = None,
+    tempo: Annotated[float | None, typer.Option("--tempo", help="Quarters per minute.")] = None,
+    parts: Annotated[str | None, typer.Option("--parts", help='Instruments or voices, top to bottom: "violin,cello".')] = None,
+    density: Annotated[str | None, typer.Option("--density", help="Notes per quarter, or sparse / dense.")] = None,
+    register: Annotated[str | None, typer.Option("--register", help="Mean pitch (MIDI number), or low / high.")] = None,
+    form: Annotated[str | None, typer.Option("--form", help="Letters of the sections: AABA, ABA …")] = None,
+    cadence: Annotated[str | None, typer.Option("--cadence", help="How it ends: authentic or half.")] = None,
+    title: Annotated[str | None, typer.Option("--title", help="The title; else one is made up.")] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", help="Above 1 wilder, below 1 tamer (all fields).")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="Share of the probability that is kept (all fields).")] = None,
+    min_p: Annotated[float | None, typer.Option("--min-p", help="Least probability relative to the best (all fields).")] = None,
+    soundfont: Annotated[str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")] = None,
+    language: Annotated[str, typer.Option("--language", help="The page's language: en or zh.")] = "en",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a new piece as MIDI, MusicXML, sound and notation, with a page that shows it all.
+
+    Example: zhiyin compose "a lively jig in D major, 32 bars" --seed 7
+    """
+    began = time.monotonic()
+    quiet = quiet or json
+    single = bool(out.suffix)
+    folder = check_folder(out.parent if single else out)
+    package = load_package(model)
+    wish = " ".join(words or ())
+    controls = {
+        "bars": bars, "seconds": seconds, "style": style, "composer": composer, "key": key, "meter": meter, "tempo_qpm": tempo,
+        "parts": parts, "density": _number(density), "register": _number(register), "form": form, "cadence": cadence, "title": title,
+    }  # fmt: skip
+    sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
+    settings = {"words": wish, **{k: v for k, v in {**controls, **sampling}.items() if v is not None}, "candidates": candidates}
+    first_file: list[float] = []
+
+    def early(piece: Piece) -> None:
+        """The first take is on disk before the others are written."""
+        if not single:
+            taken = [_taken(piece, package.manifest, package.hash, settings, int(piece.report.get("seed", piece.brief.seed)))]
+            name_takes(taken, folder)
+            write_take(taken[0], soundfont=soundfont, seed=0, kinds=(".mid",))
+            say(f"first take after {time.monotonic() - began:.1f} s: {taken[0].files['.mid']}", quiet=quiet)
+        first_file.append(time.monotonic() - began)
+
+    made = compose_pieces(
+        wish, model=package, seed=seed, takes=1 if single else takes, candidates=candidates, on_take=early,
+        **{k: v for k, v in {**controls, **sampling}.items() if v is not None},
+    )  # fmt: skip
+    used = int(made.report["seed"])
+    taken = [_taken(p, package.manifest, package.hash, settings, used) for p in made.pieces]
+    if single:
+        files = write_one(taken[0], out, soundfont=soundfont, seed=used)
+    else:
+        name_takes(taken, folder)
+        files = write_all(taken, folder, soundfont=soundfont, seed=used, language=language)
+    if json:
+        print_json({"files": [str(f) for f in files], "seconds": round(time.monotonic() - began, 3), "first_file_seconds": round(first_file[0], 3) if first_file else None, **made.report})
+        return
+    _tell(made, taken, files, single=single, quiet=quiet)
+
+
+def _number(text: str | None) -> float | str | None:
+    """A number where the text is one, else the word."""
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return text
+
+
+def _taken(piece: Piece, manifest: Mapping[str, Any], model_hash: str, settings: Mapping[str, Any], seed: int) -> Taken:
+    report = piece.report
+    determines = {**settings, "seed": seed, "take": report["take"]}
+    hashed = notes_hash(piece.score.notes, piece.score.ticks_per_quarter)
+    record = make_record("compose", __version__, determines, model=manifest, model_hash=model_hash, notes=hashed)
+    facts = [
+        ("style", str(report["style"])), ("key", str(report["key"])), ("meter", str(report["meter"])), ("form", str(report["form"])),
+        ("tempo", f"{report['tempo']} ({report['tempo_qpm']:g})"), ("bars", str(report["bars"])), ("notes", str(report["notes"])),
+        ("length", f"{report['seconds']:.0f} s"), ("parts", ", ".join(report["parts"])), ("model", str(manifest["name"])), ("seed", str(seed)),
+    ]  # fmt: skip
+    return Taken(piece.score, record, facts)
+
+
+def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: bool, quiet: bool) -> None:
+    """What a person wants to know, in few lines, and three ways on with this very file."""
+    report = made.report
+    for name, label in (("understood", "understood"), ("assumed", "assumed"), ("ignored", "not understood")):
+        if report.get(name):
+            say(f"{label}: {', '.join(map(str, report[name]))}", quiet=quiet)
+    counts = report["candidates"]
+    say(f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}", quiet=quiet)
+    for take in taken:
+        facts = dict(take.facts)
+        say(f"\n“{take.title}”  {facts['key']}, {facts['meter']}, form {facts['form']}, {facts['bars']} bars, {facts['length']}, {facts['tempo']}", quiet=quiet)
+        for path in files if single else take.files.values():
+            say(f"  {path}", quiet=quiet)
+    from zhiyin.formats.soundfont import find_soundfont
+
+    say(f"\nsoundfont: {find_soundfont().name}. Machine-composed; how each piece was made stands in it and beside it (.zhiyin.json).", quiet=quiet)
+    first = files[0] if single else taken[0].files[".mid"]
+    if not single:
+        say(f"look and listen: open {files[-1]}", quiet=quiet)
+    say("what next:", quiet=quiet)
+    for command in (f"zhiyin continue {first} --bars 8", f"zhiyin show {first} --roll roll.png", f"zhiyin convert {first} -o piece.mp3"):
+        say(f"  {command}", quiet=quiet)
