@@ -123,12 +123,19 @@ def _meters(events: Sequence[PartEvents], count: int) -> list[tuple[int, int]]:
 
 
 def _starts(events: Sequence[PartEvents], meters: list[tuple[int, int]], unit: int, count: int) -> list[int]:
-    """Ticks at which the bars start, and where the last one ends; an empty bar is as long as its meter says."""
+    """Ticks at which the bars start, and where the last one ends; an empty bar is as long as its meter says.
+
+    A bar is as long as its longest part; where parts differ, rests alone do not make it longer than its meter.
+    """
     starts = [0]
     for i in range(count):
-        length = max((e.lengths[i] for e in events if i < len(e.lengths)), default=0)
         numerator, denominator = meters[i]
-        starts.append(starts[-1] + (length or max(4 * unit * numerator // denominator, 1)))
+        nominal = max(4 * unit * numerator // denominator, 1)
+        present = [e for e in events if i < len(e.lengths)]
+        lengths = [e.lengths[i] for e in present]
+        if len(set(lengths)) > 1:
+            lengths = [min(length, max(nominal, e.sounding[i])) for length, e in zip(lengths, present)]
+        starts.append(starts[-1] + (max(lengths, default=0) or nominal))
     return starts
 
 

@@ -60,12 +60,16 @@ class MarkRow(NamedTuple):
 
 @dataclass(slots=True)
 class PartEvents:
-    """What one part holds; lengths: ticks of each of its bars; keys, meters, tempi: changes at places."""
+    """What one part holds; keys, meters, tempi: changes at places.
+
+    lengths: ticks of each bar with its rests; sounding: ticks up to where its last note ends.
+    """
 
     notes: list[NoteRow] = field(default_factory=list)
     marks: list[MarkRow] = field(default_factory=list)
     structure: list[MarkRow] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
+    sounding: list[int] = field(default_factory=list)
     keys: list[tuple[Place, int, int]] = field(default_factory=list)
     meters: list[tuple[int, int, int]] = field(default_factory=list)
     tempi: list[tuple[Place, float]] = field(default_factory=list)
@@ -78,6 +82,7 @@ class PartWalker:
         self.head, self.unit, self.name = head, unit, name
         self.out = PartEvents()
         self.divisions, self.bar, self.time, self.furthest, self.last_onset = 1, 0, 0, 0, 0
+        self.last_end = self.stem_duration = 0
         self.chromatic = self.fifths = 0
         self.voices: dict[str, int] = {}
         self.open: dict[tuple[str, str], tuple[Place, str, int, int]] = {}
@@ -92,7 +97,7 @@ class PartWalker:
             "attributes": self._attributes, "harmony": self._harmony, "barline": self._barline, "sound": self._sound,
         }  # fmt: skip
         for index, measure in enumerate(bars):
-            self.bar, self.time, self.furthest, self.last_onset = index, 0, 0, 0
+            self.bar, self.time, self.furthest, self.last_onset, self.last_end = index, 0, 0, 0, 0
             self.label = measure.get("number", str(index + 1))
             self.early_stops.clear()
             lines = []
@@ -106,6 +111,7 @@ class PartWalker:
             for element in lines:
                 self._barline(element)
             self.out.lengths.append(self.furthest)
+            self.out.sounding.append(self.last_end)
         self._close_all()
         return self.out
 
@@ -176,12 +182,15 @@ class PartWalker:
         onset = self.last_onset if chord else self.time
         duration = 0 if grace else duration
         voice = self._voice(voice_text)
+        if chord:
+            duration = self.stem_duration
         if not chord:
-            self.last_onset = onset
+            self.last_onset, self.stem_duration = onset, duration
             self.time += duration
             if self.time > self.furthest:
                 self.furthest = self.time
         if not rest and not cue and (duration or grace) and (pitch is not None or unpitched is not None):
+            self.last_end = max(self.last_end, onset + duration)
             if pitch is not None:
                 number, spelling = self._pitch(pitch)
             else:
