@@ -22,14 +22,14 @@ from zhiyin.corpus.pool import Tell
 from zhiyin.corpus.reading import read_score
 from zhiyin.corpus.source import PieceSource, unchanged
 from zhiyin.encoding import fields as encoding_fields
-from zhiyin.measures.key import with_keys
 from zhiyin.encoding.quantize import QuantizeReport
 from zhiyin.encoding.rows import EncodedPiece, encode
 from zhiyin.errors import ZhiyinError
+from zhiyin.measures.key import with_keys
 from zhiyin.provenance.fingerprint import piece_prints
 from zhiyin.score.score import Score
 
-CHUNK_VERSION = 2
+CHUNK_VERSION = 3
 FILES_PER_CHUNK = 32
 
 
