@@ -112,7 +112,13 @@ def score(corpus: Corpus, model, layout: str, task) -> dict:
     picks = rng.integers(0, len(sums_), (1000, len(sums_)))
     means = sums_[picks].sum(1) / counts_[picks].sum(1)
     low, high = np.percentile(means, (2.5, 97.5))
-    return {"nats": sums_.sum() / counts_.sum(), "low": low, "high": high, "excerpts": len(sums_), "notes": int(counts_.sum())}
+    return {
+        "nats": sums_.sum() / counts_.sum(),
+        "low": low,
+        "high": high,
+        "excerpts": len(sums_),
+        "notes": int(counts_.sum()),
+    }
 
 
 def main() -> None:
@@ -131,7 +137,12 @@ def main() -> None:
                 print(json.dumps(rows[-1]), flush=True)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    about = {"command": f"python benchmarks/layouts.py CORPUS --cpu-seconds {options.cpu_seconds:g} --seeds {options.seeds}", "commit": commit, "machine": platform.processor() or platform.machine(), "threads": 1}
+    about = {
+        "command": f"python benchmarks/layouts.py CORPUS --cpu-seconds {options.cpu_seconds:g} --seeds {options.seeds}",
+        "commit": commit,
+        "machine": platform.processor() or platform.machine(),
+        "threads": 1,
+    }
     options.out.write_text(json.dumps({**about, "runs": rows}, indent=1) + "\n")
 
 

@@ -20,9 +20,7 @@ END = MAX_BAR_STEP + 1  # the class of bar_step that ends a piece
 
 # Durations in steps: every step to a quarter, then the binary grid and the triplet grid, coarser with length.
 DURATIONS = np.array(
-    sorted(
-        {*range(1, 25), *range(27, 97, 3), *range(32, 97, 8), *range(108, 385, 12), *range(480, 1537, 96)}
-    ),
+    sorted({*range(1, 25), *range(27, 97, 3), *range(32, 97, 8), *range(108, 385, 12), *range(480, 1537, 96)}),
     dtype=np.int32,
 )
 VELOCITY_CLASSES = 17  # 0 = not given; class v = velocities 8(v-1) .. 8v-1, spoken as its centre
@@ -30,7 +28,9 @@ VELOCITY_CLASSES = 17  # 0 = not given; class v = velocities 8(v-1) .. 8v-1, spo
 ROW_FIELDS = ("bar_step", "position", "part", "pitch", "duration", "velocity")
 ROW_SIZES = (END + 1, MAX_BAR_STEPS, MAX_PARTS, 128, len(DURATIONS), VELOCITY_CLASSES)
 
-TEMPO_EDGES = np.round(30 * 2 ** (np.arange(24) / 8), 2)  # class c = [edge[c-1], edge[c]), 24 classes, an eighth octave each
+TEMPO_EDGES = np.round(
+    30 * 2 ** (np.arange(24) / 8), 2
+)  # class c = [edge[c-1], edge[c]), 24 classes, an eighth octave each
 LETTERS = "ABCDEFGH"
 CADENCES = ("none", "half", "authentic", "other")
 CHORD_QUALITIES = ("major", "minor", "diminished", "augmented", "seventh", "major seventh", "minor seventh")
@@ -120,6 +120,8 @@ def chord_class(root: int, quality: str) -> int:
     """Class of a chord: root pitch class 0..11 and a name in CHORD_QUALITIES."""
     if quality not in CHORD_QUALITIES or not 0 <= root <= 11:
         raise EncodingError(
-            "Unknown chord", expected=f"root 0..11 and one of {', '.join(CHORD_QUALITIES)}", received=f"{root} {quality!r}"
+            "Unknown chord",
+            expected=f"root 0..11 and one of {', '.join(CHORD_QUALITIES)}",
+            received=f"{root} {quality!r}",
         )
     return 2 + len(CHORD_QUALITIES) * root + CHORD_QUALITIES.index(quality)

@@ -49,7 +49,7 @@ def section_starts(score: Score) -> np.ndarray:
     onsets = [
         m.onset if m.kind != "ending" else m.end
         for m in score.marks
-        if m.kind in ("repeat", "ending", "barline") and 0 < (m.end if m.kind == "ending" else m.onset)
+        if m.kind in ("repeat", "ending", "barline") and (m.end if m.kind == "ending" else m.onset) > 0
     ]
     rows = np.unique(np.searchsorted(score.bars["onset"], onsets)) if onsets else np.array([], dtype=int)
     edges = [0, *(int(r) for r in rows if first + 4 <= r <= count - 4), count]

@@ -47,7 +47,9 @@ class QuantizeReport:
 def quantize(score: Score) -> tuple[Score, QuantizeReport]:
     """The score on the grid of rows (24 ticks a quarter) and the report of what that changed."""
     if not len(score.notes):
-        raise EncodingError("The score has no notes", expected="at least one note", received="0 notes", hint="check the file")
+        raise EncodingError(
+            "The score has no notes", expected="at least one note", received="0 notes", hint="check the file"
+        )
     counts: dict[str, int | float | bool] = {"notes": len(score.notes), "nominal_grid": score.timing == "performed"}
     score, dropped = _fewer_parts(score)
     counts |= dropped
@@ -60,13 +62,15 @@ def quantize(score: Score) -> tuple[Score, QuantizeReport]:
     notes = grid.notes[~grid.notes["grace"]]
     counts["dropped_graces"] = len(grid.notes) - len(notes)
     if not len(notes):
-        raise EncodingError("The score has only grace notes", expected="at least one full note", received="0 full notes")
+        raise EncodingError(
+            "The score has only grace notes", expected="at least one full note", received="0 full notes"
+        )
     notes, counts["merged"] = _merge_doubles(notes.copy())
     notes, counts["cut"] = _cut_restruck(notes)
     legal = DURATIONS[duration_class(notes["duration"])]
     counts["capped"] = int((legal != notes["duration"]).sum())
     notes["duration"] = legal
-    notes, again = _cut_restruck(notes)
+    notes, _ = _cut_restruck(notes)
     notes["velocity"] = velocity_of(velocity_class(notes["velocity"]))
     bars, notes, marks, counts["dropped_bars"] = _close_gaps(bars, notes, grid.marks)
     out = grid.replace(notes=notes, bars=bars, marks=marks)
@@ -86,7 +90,9 @@ def _fewer_parts(score: Score) -> tuple[Score, dict[str, int]]:
     notes = score.notes[index[score.notes["part"]] >= 0].copy()
     notes["part"] = index[notes["part"]]
     marks = tuple(
-        m if m.part < 0 else replace(m, part=int(index[m.part])) for m in score.marks if m.part < 0 or index[m.part] >= 0
+        m if m.part < 0 else replace(m, part=int(index[m.part]))
+        for m in score.marks
+        if m.part < 0 or index[m.part] >= 0
     )
     return score.replace(notes=notes, parts=tuple(score.parts[p] for p in keep), marks=marks), report
 
@@ -103,21 +109,32 @@ def _grid_bars(grid: Score) -> tuple[np.ndarray, int]:
             one["duration"] = length
             rows.append(one)
     if not rows:
-        raise EncodingError("The bars have no length on the grid", expected="bars of ≥ 1/24 quarter", received=f"{len(grid.bars)} bars")
+        raise EncodingError(
+            "The bars have no length on the grid", expected="bars of ≥ 1/24 quarter", received=f"{len(grid.bars)} bars"
+        )
     end = int((grid.notes["onset"] + np.maximum(grid.notes["duration"], 1)).max())
     missing = int(grid.notes["onset"].max()) + 1 - sum(int(r["duration"]) for r in rows)
     if missing > 0:  # notes after the last bar: more bars like it
         missing = end - sum(int(r["duration"]) for r in rows)
         last = rows[-1].copy()
-        last["duration"] = min(round(4 * STEPS_PER_QUARTER * last["meter_numerator"] / last["meter_denominator"]), MAX_BAR_STEPS) or 96
+        last["duration"] = (
+            min(round(4 * STEPS_PER_QUARTER * last["meter_numerator"] / last["meter_denominator"]), MAX_BAR_STEPS) or 96
+        )
         rows += [last.copy() for _ in range(-(-missing // int(last["duration"])))]
     table = np.array(rows)
     upbeat = table["number"][0] == 0
     bars = bars_array(table["duration"].tolist(), **{n: table[n] for n in _KEPT})
     bars["number"] = np.arange(len(bars)) + (0 if upbeat else 1)
     bars["tempo_qpm"] = tempo_of(tempo_class(_carried(table["tempo_qpm"])))
-    odd = (bars["meter_numerator"] > 32) | (bars["meter_numerator"] < 1) | ~np.isin(bars["meter_denominator"], [1, 2, 4, 8, 16, 32])
-    bars["meter_numerator"][odd], bars["meter_denominator"][odd] = np.maximum(bars["duration"][odd] // 24, 1).clip(max=32), 4
+    odd = (
+        (bars["meter_numerator"] > 32)
+        | (bars["meter_numerator"] < 1)
+        | ~np.isin(bars["meter_denominator"], [1, 2, 4, 8, 16, 32])
+    )
+    bars["meter_numerator"][odd], bars["meter_denominator"][odd] = (
+        np.maximum(bars["duration"][odd] // 24, 1).clip(max=32),
+        4,
+    )
     return bars, split
 
 

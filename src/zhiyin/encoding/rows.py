@@ -16,7 +16,6 @@ from zhiyin.encoding.fields import (
     BAR_FLAGS,
     BAR_SIZES,
     CONTROL_COLUMN,
-    CONTROL_SIZES,
     CONTROLS,
     DENSITY_EDGES,
     DRUM_PROGRAM,
@@ -172,15 +171,21 @@ def check_legal(piece: EncodedPiece) -> None:
 
 
 def _check_order(rows: np.ndarray) -> None:
-    key = np.ravel_multi_index((rows[:, BAR], rows[:, POSITION], rows[:, PART], rows[:, PITCH]), (1 << 15, 512, 32, 128))
+    key = np.ravel_multi_index(
+        (rows[:, BAR], rows[:, POSITION], rows[:, PART], rows[:, PITCH]), (1 << 15, 512, 32, 128)
+    )
     if (np.diff(key) <= 0).any():
         at = int(np.argmax(np.diff(key) <= 0)) + 1
         raise EncodingError(
-            "Rows out of order", expected="rows ascending by bar, position, part, pitch, none twice", received=f"row {at}: {rows[at].tolist()}"
+            "Rows out of order",
+            expected="rows ascending by bar, position, part, pitch, none twice",
+            received=f"row {at}: {rows[at].tolist()}",
         )
     steps = np.diff(rows[:, BAR], prepend=0)
     if steps.max() > MAX_BAR_STEP:
-        raise EncodingError("A row steps over too many bars", expected=f"≤ {MAX_BAR_STEP}", received=str(int(steps.max())))
+        raise EncodingError(
+            "A row steps over too many bars", expected=f"≤ {MAX_BAR_STEP}", received=str(int(steps.max()))
+        )
 
 
 def _out_of_range(name: str, low: int, high: int | str, column: np.ndarray, bar: np.ndarray) -> None:
@@ -199,5 +204,6 @@ def same_music(a: Score, b: Score) -> bool:
         a.ticks_per_quarter == b.ticks_per_quarter
         and np.array_equal(a.notes[carried], b.notes[carried])
         and np.array_equal(a.bars[bar_columns], b.bars[bar_columns])
-        and [(p.program * (not p.drums), p.drums) for p in a.parts] == [(p.program * (not p.drums), p.drums) for p in b.parts]
+        and [(p.program * (not p.drums), p.drums) for p in a.parts]
+        == [(p.program * (not p.drums), p.drums) for p in b.parts]
     )

@@ -75,7 +75,10 @@ def pitch_class_weights(score: Score, begin: int = 0, end: int | None = None) ->
     pitched = notes[~drums[notes["part"]]] if len(notes) else notes
     low = np.maximum(pitched["onset"], begin)
     high = np.minimum(pitched["onset"] + pitched["duration"], end)
-    return np.bincount(pitched["pitch"] % 12, weights=np.maximum(high - low, 0), minlength=12)[:12] / score.ticks_per_quarter
+    return (
+        np.bincount(pitched["pitch"] % 12, weights=np.maximum(high - low, 0), minlength=12)[:12]
+        / score.ticks_per_quarter
+    )
 
 
 def key_scores(weights: np.ndarray, profile: str = "aarden") -> np.ndarray:
@@ -90,7 +93,9 @@ def key_scores(weights: np.ndarray, profile: str = "aarden") -> np.ndarray:
     return (b @ a) / np.where(norm > 0, norm, 1.0)
 
 
-def find_key(score: Score, *, begin: int = 0, end: int | None = None, profile: str = "aarden", signature: int | None = None) -> Key:
+def find_key(
+    score: Score, *, begin: int = 0, end: int | None = None, profile: str = "aarden", signature: int | None = None
+) -> Key:
     """The key of a passage [begin, end) in ticks. ``signature``: fifths of a stated key signature, weighed in.
 
     Raises InputError when the passage has no pitched notes.
@@ -151,5 +156,8 @@ def _mode_of(score: Score, begin: int, end: int, fifths: int) -> int:
     """Major or minor of a signature: the better of the two relative keys."""
     scores = key_scores(pitch_class_weights(score, begin, end))
     bass = _last_bass(score, begin, end)
-    both = [scores[m, tonic_of(fifths, m)] + (FINAL_BASS if bass is not None and bass % 12 == tonic_of(fifths, m) else 0) for m in (0, 1)]
+    both = [
+        scores[m, tonic_of(fifths, m)] + (FINAL_BASS if bass is not None and bass % 12 == tonic_of(fifths, m) else 0)
+        for m in (0, 1)
+    ]
     return int(both[1] > both[0])

@@ -87,7 +87,9 @@ def load_package(name_or_folder: str | Path) -> Package:
         files = {str(k): str(v) for k, v in files.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise PackageError(
-            f"{folder.name}: manifest.json is damaged", expected="JSON with format, name, family, encoding, files", received=f"{type(e).__name__}: {e}"
+            f"{folder.name}: manifest.json is damaged",
+            expected="JSON with format, name, family, encoding, files",
+            received=f"{type(e).__name__}: {e}",
         ) from None
     if version != FORMAT:
         raise PackageError(
@@ -104,21 +106,36 @@ def _read_manifest(folder: Path) -> bytes:
     path = folder / MANIFEST
     try:
         if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise PackageError(f"{folder.name}: manifest.json is too large", expected=f"≤ {MAX_MANIFEST_BYTES} bytes", received=str(path.stat().st_size))
+            raise PackageError(
+                f"{folder.name}: manifest.json is too large",
+                expected=f"≤ {MAX_MANIFEST_BYTES} bytes",
+                received=str(path.stat().st_size),
+            )
         return path.read_bytes()
     except OSError as e:
-        raise PackageError(f"{folder.name}: manifest.json cannot be read", expected="a readable file", received=str(e)) from None
+        raise PackageError(
+            f"{folder.name}: manifest.json cannot be read", expected="a readable file", received=str(e)
+        ) from None
 
 
 def _verify(folder: Path, files: Mapping[str, str]) -> None:
     """Every listed file is there, inside the folder, and has its hash; the graphs are listed."""
     for name in (STEP, SCORE, WEIGHTS):
         if name not in files:
-            raise PackageError(f"{folder.name}: the manifest does not list {name}", expected=f"a hash for {name}", received=", ".join(files) or "nothing")
+            raise PackageError(
+                f"{folder.name}: the manifest does not list {name}",
+                expected=f"a hash for {name}",
+                received=", ".join(files) or "nothing",
+            )
     for name, expected in files.items():
         path = folder / name
         if Path(name).name != name or not path.is_file():
-            raise PackageError(f"{folder.name}: {name} is missing", expected="the file beside manifest.json", received="no such file", hint="install the package again")
+            raise PackageError(
+                f"{folder.name}: {name} is missing",
+                expected="the file beside manifest.json",
+                received="no such file",
+                hint="install the package again",
+            )
         received = file_hash(path)
         if received != expected:
             raise PackageError(
@@ -140,7 +157,9 @@ def write_package(folder: Path, staged: Path, manifest: Mapping[str, Any], card:
     (staged / CARD).write_text(card, encoding="utf-8")
     names = sorted(p.name for p in staged.iterdir() if p.is_file() and p.name != MANIFEST)
     full = {"format": FORMAT, **manifest, "files": {n: file_hash(staged / n) for n in names}}
-    (staged / MANIFEST).write_text(json.dumps(full, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    (staged / MANIFEST).write_text(
+        json.dumps(full, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)

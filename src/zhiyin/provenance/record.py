@@ -29,7 +29,9 @@ def notes_hash(notes: np.ndarray, ticks_per_quarter: int) -> str:
     return digest.hexdigest()
 
 
-def make_record(verb: str, version: str, settings: Mapping[str, Any], *, model: Mapping[str, Any], model_hash: str, notes: str) -> dict[str, Any]:
+def make_record(
+    verb: str, version: str, settings: Mapping[str, Any], *, model: Mapping[str, Any], model_hash: str, notes: str
+) -> dict[str, Any]:
     """The record of one piece. ``settings``: everything that determines it (words, controls, seed, take …); ``notes``: its hash."""
     return {
         "format": RECORD_FORMAT,

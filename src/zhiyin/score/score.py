@@ -213,7 +213,12 @@ class Score:
 def _check_notes(notes: np.ndarray, part_count: int) -> None:
     if not len(notes):
         return
-    for name, low, high in (("onset", 0, 2**31 - 1), ("duration", 0, 2**31 - 1), ("pitch", 0, 127), ("velocity", 0, 127)):
+    for name, low, high in (
+        ("onset", 0, 2**31 - 1),
+        ("duration", 0, 2**31 - 1),
+        ("pitch", 0, 127),
+        ("velocity", 0, 127),
+    ):
         column = notes[name]
         bad = (column < low) | (column > high)
         if bad.any():
@@ -233,13 +238,24 @@ def _check_notes(notes: np.ndarray, part_count: int) -> None:
 
 def _check_bars(bars: np.ndarray) -> None:
     if not len(bars):
-        raise InputError("A score needs at least one bar", expected="≥ 1 bar", received="0 bars", hint="use bars_array or regular_bars")
+        raise InputError(
+            "A score needs at least one bar",
+            expected="≥ 1 bar",
+            received="0 bars",
+            hint="use bars_array or regular_bars",
+        )
     if (bars["duration"] <= 0).any() or bars["onset"][0] != 0:
-        raise InputError("Bars must start at 0 and have a length", expected="first onset 0, durations > 0",
-                         received=f"first onset {int(bars['onset'][0])}, shortest {int(bars['duration'].min())}")
+        raise InputError(
+            "Bars must start at 0 and have a length",
+            expected="first onset 0, durations > 0",
+            received=f"first onset {int(bars['onset'][0])}, shortest {int(bars['duration'].min())}",
+        )
     if (bars["onset"][1:] != bars["onset"][:-1] + bars["duration"][:-1]).any():
-        raise InputError("Bars must follow each other without gaps", expected="onset[i+1] = onset[i] + duration[i]",
-                         received=f"a gap or overlap among {len(bars)} bars")
+        raise InputError(
+            "Bars must follow each other without gaps",
+            expected="onset[i+1] = onset[i] + duration[i]",
+            received=f"a gap or overlap among {len(bars)} bars",
+        )
 
 
 def notes_array(rows: Iterable[Mapping[str, Any]] | Sequence[tuple[int, int, int]] = (), **columns: Any) -> np.ndarray:
@@ -276,7 +292,9 @@ def bars_array(durations: Sequence[int], **columns: Any) -> np.ndarray:
     return out
 
 
-def regular_bars(count: int, ticks_per_quarter: int, numerator: int = 4, denominator: int = 4, **columns: Any) -> np.ndarray:
+def regular_bars(
+    count: int, ticks_per_quarter: int, numerator: int = 4, denominator: int = 4, **columns: Any
+) -> np.ndarray:
     """``count`` bars of one meter; further BAR columns by name (key, mode, tempo_qpm …)."""
     length = meter_ticks(numerator, denominator, ticks_per_quarter)
     return bars_array([length] * count, meter_numerator=numerator, meter_denominator=denominator, **columns)

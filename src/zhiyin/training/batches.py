@@ -17,12 +17,20 @@ from zhiyin.encoding.layout import START, Sequence, lay_out
 from zhiyin.encoding.rows import BAR, PART, PITCH
 from zhiyin.errors import TrainingError
 from zhiyin.training.recipe import Recipe
+from zhiyin.training.relabel import RelabelledCorpus
 
 NO_PART = 129
 BUCKETS = (64, 128, 256, 512)
 
 # Columns that are left out together, and how often relative to the recipe's control_dropout.
-_BAR_GROUPS = (("chord", 3.5), ("section section_bar", 1.0), ("phrase_left cadence", 1.0), ("tempo", 1.0), ("key mode", 0.5), ("left", 0.2))
+_BAR_GROUPS = (
+    ("chord", 3.5),
+    ("section section_bar", 1.0),
+    ("phrase_left cadence", 1.0),
+    ("tempo", 1.0),
+    ("key mode", 0.5),
+    ("left", 0.2),
+)
 _CONTROL_GROUPS = (("style", 0.7), ("composer", 2.5), ("density", 1.5), ("register", 1.5), ("timing", 0.5))
 
 Batch = dict[str, np.ndarray]
@@ -41,7 +49,7 @@ class PieceArrays:
 class Batches:
     """Training batches of a corpus under a recipe. ``batch(k)`` is the k-th, a dict of int64 arrays (bool for scored)."""
 
-    def __init__(self, corpus: Corpus, recipe: Recipe, *, split: str = "train") -> None:
+    def __init__(self, corpus: Corpus | RelabelledCorpus, recipe: Recipe, *, split: str = "train") -> None:
         self.corpus, self.recipe = corpus, recipe
         self.pieces = [p for p in corpus.pieces(split) if p.notes >= 2]
         if not self.pieces:
@@ -80,7 +88,9 @@ class Batches:
         return collate([self._example(self.pieces[i], length, rng) for i in chosen])
 
     def _example(self, piece: Piece, length: int, rng: np.random.Generator) -> tuple[Sequence, PieceArrays]:
-        arrays = PieceArrays(**{n: a for n, a in self.corpus.arrays(piece).items() if n in ("rows", "bars", "programs", "controls")})
+        arrays = PieceArrays(
+            **{n: a for n, a in self.corpus.arrays(piece).items() if n in ("rows", "bars", "programs", "controls")}
+        )
         start = _window_start(len(arrays.rows) + 1, length, rng)
         arrays = transposed(arrays, int(rng.integers(-self.recipe.transpose, self.recipe.transpose + 1)))
         arrays = with_dropout(arrays, self.recipe.control_dropout, rng)
@@ -213,7 +223,9 @@ def collate(examples: list[tuple[Sequence, PieceArrays]]) -> Batch:
     return out
 
 
-def valid_batches(corpus: Corpus, recipe: Recipe, *, split: str = "valid", limit: int = 0) -> Iterator[tuple[list[Piece], Batch]]:
+def valid_batches(
+    corpus: Corpus | RelabelledCorpus, recipe: Recipe, *, split: str = "valid", limit: int = 0
+) -> Iterator[tuple[list[Piece], Batch]]:
     """Held-out pieces in whole, cut into windows, nothing varied or left out: (the piece of each sequence, batch).
 
     ``limit``: stop after about this many rows, pieces taken evenly over the split (0 = all).
@@ -227,7 +239,9 @@ def valid_batches(corpus: Corpus, recipe: Recipe, *, split: str = "valid", limit
         pieces = [pieces[i] for i in order[: max(1, int(np.searchsorted(share, limit)))]]
     pending: dict[int, list[tuple[Piece, Sequence, PieceArrays]]] = {}
     for piece in pieces:
-        arrays = PieceArrays(**{n: a for n, a in corpus.arrays(piece).items() if n in ("rows", "bars", "programs", "controls")})
+        arrays = PieceArrays(
+            **{n: a for n, a in corpus.arrays(piece).items() if n in ("rows", "bars", "programs", "controls")}
+        )
         most = len(arrays.rows) + 1 if not limit else min(len(arrays.rows) + 1, 4 * recipe.window)
         for start in range(0, most, recipe.window):
             sequence, cut = window(arrays, start, recipe.window)

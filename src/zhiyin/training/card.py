@@ -65,5 +65,8 @@ def _baselines(metrics: Mapping[str, Any]) -> list[str]:
 def _per_style(metrics: Mapping[str, Any]) -> list[str]:
     if "styles" not in metrics:
         return []
-    rows = [f"| {name} | {s['nats']:.3f} | {s['low']:.3f}–{s['high']:.3f} | {s['pieces']} | {s['n']} |" for name, s in metrics["styles"].items()]
+    rows = [
+        f"| {name} | {s['nats']:.3f} | {s['low']:.3f}–{s['high']:.3f} | {s['pieces']} | {s['n']} |"
+        for name, s in metrics["styles"].items()
+    ]
     return ["| style | nats per note | 95 % interval | held-out pieces | notes |", "|---|---|---|---|---|", *rows, ""]

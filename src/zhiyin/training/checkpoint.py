@@ -62,7 +62,11 @@ def save_checkpoint(folder: Path, weights: Weights, progress: Progress, recipe: 
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{NAME}.part"
-    save_file(tensors, temporary, metadata={"progress": json.dumps(vars(progress)), "recipe": json.dumps(recipe, sort_keys=True)})
+    save_file(
+        tensors,
+        temporary,
+        metadata={"progress": json.dumps(vars(progress)), "recipe": json.dumps(recipe, sort_keys=True)},
+    )
     os.replace(temporary, folder / NAME)
 
 
@@ -74,7 +78,12 @@ def load_checkpoint(folder: Path, weights: Weights, recipe: dict[str, Any]) -> P
             meta = f.metadata() or {}
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as e:
-        raise TrainingError(f"{path} cannot be resumed", expected="a checkpoint of this version", received=str(e), hint="delete it to start again") from None
+        raise TrainingError(
+            f"{path} cannot be resumed",
+            expected="a checkpoint of this version",
+            received=str(e),
+            hint="delete it to start again",
+        ) from None
     began = json.loads(meta.get("recipe", "{}"))
     differ = sorted(k for k in {*began, *recipe} if began.get(k) != recipe.get(k))
     if differ:

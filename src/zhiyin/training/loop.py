@@ -46,12 +46,20 @@ def choose_device(name: str) -> torch.device:
     if name not in ("auto", "cpu", "cuda"):
         raise TrainingError("Unknown device", expected="auto, cpu or cuda", received=repr(name))
     if name == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("No GPU", expected="a CUDA device for --device cuda", received="none", hint="use --device auto or cpu")
+        raise TrainingError(
+            "No GPU", expected="a CUDA device for --device cuda", received="none", hint="use --device auto or cpu"
+        )
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def train_model(
-    model: nn.Module, batches: Batches, recipe: Recipe, folder: Path, *, device: str = "auto", report: Report | None = None
+    model: nn.Module,
+    batches: Batches,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    device: str = "auto",
+    report: Report | None = None,
 ) -> Run:
     """Trains a model (anything with ``nats(batch) -> (B, T, F)``) and returns it with its best weights.
 
@@ -62,7 +70,9 @@ def train_model(
 
 
 class _Loop:
-    def __init__(self, model: nn.Module, batches: Batches, recipe: Recipe, folder: Path, device: torch.device, report: Report) -> None:
+    def __init__(
+        self, model: nn.Module, batches: Batches, recipe: Recipe, folder: Path, device: torch.device, report: Report
+    ) -> None:
         self.recipe, self.batches, self.folder, self.device, self.report = recipe, batches, folder, device, report
         self.rank, self.world = _join_group(device)
         self.model = model.to(device)
@@ -115,7 +125,12 @@ class _Loop:
         if r.epochs > 0:
             per_step = r.batch_pieces * min(r.window, self.batches.rows) if r.batch_pieces else r.batch_rows
             return max(1, math.ceil(r.epochs * self.batches.rows / (per_step * self.world)))
-        raise TrainingError("The recipe does not say how long to train", expected="minutes, steps or epochs > 0", received="none", hint="--minutes 10")
+        raise TrainingError(
+            "The recipe does not say how long to train",
+            expected="minutes, steps or epochs > 0",
+            received="none",
+            hint="--minutes 10",
+        )
 
     def _total_from_time(self, seconds: float) -> int:
         """The probe's first steps are slow (allocation); the second half tells the speed. Validation takes its share."""
@@ -180,7 +195,12 @@ class _Loop:
         current = snapshot(self.model)
         self.model.load_state_dict(self.weights.average)
         split = "valid" if self.batches.corpus.pieces("valid") else "train"
-        result = measure(self.model, valid_batches(self.batches.corpus, self.recipe, split=split, limit=self.recipe.valid_rows), self.device, self.recipe)
+        result = measure(
+            self.model,
+            valid_batches(self.batches.corpus, self.recipe, split=split, limit=self.recipe.valid_rows),
+            self.device,
+            self.recipe,
+        )
         self.model.load_state_dict(current)
         if result["nats"] < p.best - 1e-4:
             p.best, p.best_step, p.stale = result["nats"], p.step, 0
@@ -195,7 +215,13 @@ class _Loop:
     def _tell(self, log: _Log, loss: float) -> None:
         p = self.progress
         left = p.seconds / p.step * (p.total - p.step) if p.total else float("nan")
-        line = {"step": p.step, "total": p.total, "nats": round(loss, 4), "notes_per_second": round(p.rows / p.seconds), "seconds_left": left}
+        line = {
+            "step": p.step,
+            "total": p.total,
+            "nats": round(loss, 4),
+            "notes_per_second": round(p.rows / p.seconds),
+            "seconds_left": left,
+        }
         log.write({"kind": "train", **{k: v for k, v in line.items() if v == v}})
         self.report({"kind": "train", **line})
 
@@ -250,7 +276,12 @@ def tensors(batch: Mapping[str, np.ndarray], device: torch.device) -> dict[str, 
 
 
 @torch.no_grad()
-def measure(model: nn.Module, batches: Iterable[tuple[list[Any], Mapping[str, np.ndarray]]], device: torch.device, recipe: Recipe) -> dict[str, float]:
+def measure(
+    model: nn.Module,
+    batches: Iterable[tuple[list[Any], Mapping[str, np.ndarray]]],
+    device: torch.device,
+    recipe: Recipe,
+) -> dict[str, float]:
     """Nats per written note (end included) over batches, in all and per field (``nats_pitch`` …), with n notes."""
     model.eval()
     total, rows = np.zeros(len(ROW_FIELDS)), 0

@@ -17,7 +17,10 @@ def loss_picture(log: Path, out: Path) -> None:
         return
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=120)
-    for kind, style, label in (("train", {"linewidth": 0.7, "alpha": 0.6}, "training batches"), ("valid", {"marker": "o"}, "held-out pieces")):
+    for kind, style, label in (
+        ("train", {"linewidth": 0.7, "alpha": 0.6}, "training batches"),
+        ("valid", {"marker": "o"}, "held-out pieces"),
+    ):
         points = [(line["step"], line["nats"]) for line in lines if line["kind"] == kind]
         if points:
             axes.plot(*zip(*points), label=label, **style)

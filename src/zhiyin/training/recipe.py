@@ -76,7 +76,9 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
 
 def _size_names(family: str) -> list[str]:
     if family not in FAMILIES:
-        raise TrainingError("Unknown family", expected=", ".join(FAMILIES), received=repr(family), hint=near_names(family, FAMILIES))
+        raise TrainingError(
+            "Unknown family", expected=", ".join(FAMILIES), received=repr(family), hint=near_names(family, FAMILIES)
+        )
     return [f.name for f in fields(FAMILIES[family][0])]
 
 

@@ -15,11 +15,12 @@ from zhiyin.corpus.store import Corpus, Piece
 from zhiyin.corpus.styles import STYLES
 from zhiyin.encoding.fields import BAR_COLUMN, CONTROL_COLUMN, DRUM_PROGRAM, tempo_of
 from zhiyin.encoding.rows import PART, PITCH
+from zhiyin.training.relabel import RelabelledCorpus
 
 _SAMPLE = 400  # pieces looked at per style; enough for shares within a few per cent
 
 
-def style_facts(corpus: Corpus) -> list[dict[str, Any]]:
+def style_facts(corpus: Corpus | RelabelledCorpus) -> list[dict[str, Any]]:
     """One entry per style: id, name, name_zh, synonyms, n (training pieces) and ``defaults``."""
     entries = []
     for name, counted in corpus.styles.items():
@@ -41,7 +42,7 @@ def style_facts(corpus: Corpus) -> list[dict[str, Any]]:
     return entries
 
 
-def _habits(corpus: Corpus, pieces: Sequence[Piece]) -> dict[str, Any]:
+def _habits(corpus: Corpus | RelabelledCorpus, pieces: Sequence[Piece]) -> dict[str, Any]:
     step = max(1, len(pieces) // _SAMPLE)
     meters: Counter[tuple[int, int]] = Counter()
     programs: Counter[tuple[int, ...]] = Counter()
@@ -88,7 +89,12 @@ def _common(numerators: np.ndarray, denominators: np.ndarray) -> tuple[int, int]
 
 def _part_ranges(rows: np.ndarray, parts: int) -> np.ndarray:
     """2nd and 98th percentile of the pitches of each part, (parts, 2)."""
-    return np.array([np.percentile(rows[rows[:, PART] == p, PITCH], (2, 98)) if (rows[:, PART] == p).any() else (0, 127) for p in range(parts)])
+    return np.array(
+        [
+            np.percentile(rows[rows[:, PART] == p, PITCH], (2, 98)) if (rows[:, PART] == p).any() else (0, 127)
+            for p in range(parts)
+        ]
+    )
 
 
 def _pooled(ranges: Sequence[np.ndarray]) -> list[list[int]]:
@@ -106,6 +112,6 @@ def _slot_name(slot: int, programs: Mapping[int, int] | tuple[int, ...]) -> str:
     return ""
 
 
-def composer_facts(corpus: Corpus) -> list[dict[str, Any]]:
+def composer_facts(corpus: Corpus | RelabelledCorpus) -> list[dict[str, Any]]:
     """One entry per composer group: id, name, n."""
     return [{"id": int(e["id"]), "name": name, "n": int(e["n"])} for name, e in corpus.composers.items()]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from zhiyin import __version__
@@ -21,13 +22,15 @@ from zhiyin.encoding import ENCODING
 from zhiyin.encoding.fields import ROW_FIELDS
 from zhiyin.errors import InputError, TrainingError
 from zhiyin.models.catalog import build as build_model
-from zhiyin.provenance.package import Package, packages_folder, write_package
-from zhiyin.training.batches import Batches, valid_batches
+from zhiyin.provenance.package import Package, load_package, packages_folder, write_package
+from zhiyin.training.batches import Batch, Batches, PieceArrays, collate, valid_batches, window
 from zhiyin.training.card import write_card
 from zhiyin.training.export import export_graphs
-from zhiyin.training.loop import Run, choose_device, measure, train_model
+from zhiyin.training.loop import Run, choose_device, measure, tensors, train_model
 from zhiyin.training.picture import loss_picture
 from zhiyin.training.recipe import Recipe, load_recipe
+from zhiyin.training.relabel import RelabelledCorpus, relabel
+from zhiyin.training.restore import restore_network, weight_map
 from zhiyin.training.style_facts import composer_facts, style_facts
 
 DEFAULT_MINUTES = 10.0
@@ -50,6 +53,9 @@ class TrainResult:
     notes: int  # held-out notes that nats was measured on
     steps: int
     seconds: float
+    before: float = float("nan")  # fine-tuning: held-out nats before it began
+    old_before: float = float("nan")  # nats on music of the old model's own writing, before and after
+    old_after: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,9 @@ def train(
     options, report = options or TrainOptions(), report or (lambda _: None)
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or family or "transformer")
     if family and family != chosen.family:
-        raise TrainingError("Family and recipe differ", expected=f"family {chosen.family} as in the recipe", received=family)
+        raise TrainingError(
+            "Family and recipe differ", expected=f"family {chosen.family} as in the recipe", received=family
+        )
     if minutes is not None:
         if minutes <= 0:
             raise TrainingError("minutes out of range", expected="> 0", received=str(minutes), hint="--minutes 10")
@@ -90,42 +98,169 @@ def train(
     batches = Batches(corpus, chosen)
     torch.manual_seed(chosen.seed)
     model = build_model(chosen.family, **chosen.sizes)
-    report({"kind": "start", "family": chosen.family, "parameters": model.parameter_count, "pieces": len(batches.pieces), "notes": batches.rows})
+    report(
+        {
+            "kind": "start",
+            "family": chosen.family,
+            "parameters": model.parameter_count,
+            "pieces": len(batches.pieces),
+            "notes": batches.rows,
+        }
+    )
     run = train_model(model, batches, chosen, run_folder, device=options.device, report=report)
     return package_run(run, corpus, chosen, run_folder, name, options)
+
+
+def fine_tune(
+    source: str | Path, package: str | Package, *, minutes: float | None = None, seed: int | None = None,
+    options: TrainOptions | None = None, report: Report | None = None,
+) -> TrainResult:  # fmt: skip
+    """Goes on training a package on a folder of scores or a built corpus: new labels become styles beside the old ones.
+
+    What it forgets is measured on pieces that the old package composes (seeded), before and after.
+    """
+    options, report = options or TrainOptions(), report or (lambda _: None)
+    old = package if isinstance(package, Package) else load_package(package)
+    name = options.name or f"{Path(source).resolve().name}-{old.name}"
+    run_folder = options.run_folder or packages_folder().parent / "runs" / name
+    corpus = relabel(corpus_of(source, run_folder, options, report), old.manifest)
+    recipe = _tuning_recipe(old.manifest, minutes or DEFAULT_MINUTES, seed)
+    batches, device = Batches(corpus, recipe), choose_device(options.device)
+    report(
+        {
+            "kind": "start",
+            "family": recipe.family,
+            "parameters": old.manifest["parameters"],
+            "pieces": len(batches.pieces),
+            "notes": batches.rows,
+        }
+    )
+    model = restore_network(old).to(device)
+    split = "valid" if corpus.pieces("valid") else "train"
+    before = measure(model, valid_batches(corpus, recipe, split=split, limit=4 * recipe.valid_rows), device, recipe)[
+        "nats"
+    ]
+    own = own_music(old)
+    old_before = measure(model, own, device, recipe)["nats"]
+    run = train_model(model, batches, recipe, run_folder, device=options.device, report=report)
+    old_after = measure(run.model, own, device, recipe)["nats"]
+    known = set(corpus.styles)
+    tuned = {
+        "tuned_from": {"name": old.name, "hash": old.hash},
+        "nats_before": before,
+        "own_music_before": old_before,
+        "own_music_after": old_after,
+    }
+    added = {
+        "styles": [s for s in old.manifest["styles"] if s["name"] not in known] + style_facts(corpus),
+        "composers": old.manifest["composers"],
+        "collections": [*old.manifest["collections"], *corpus.manifest["collections"]],
+        "tuned": tuned,
+    }
+    result = package_run(run, corpus, recipe, run_folder, name, options, tuned=added)
+    return replace(result, before=before, old_before=old_before, old_after=old_after)
+
+
+def _tuning_recipe(manifest: Mapping[str, Any], minutes: float, seed: int | None) -> Recipe:
+    """The package's own recipe with a tenth of its learning rate, short warm-up and no tempering of styles."""
+    flat = dict(manifest["recipe"])
+    own = {f.name for f in fields(Recipe)}
+    recipe = Recipe(
+        **{k: v for k, v in flat.items() if k in own}, sizes={k: v for k, v in flat.items() if k not in own}
+    )
+    rate = min(recipe.learning_rate * 0.25, 4e-4)
+    return recipe.replace(
+        minutes=minutes,
+        steps=0,
+        epochs=0,
+        learning_rate=rate,
+        style_temperature=1.0,
+        warmup=0.05,
+        patience=5,
+        seed=seed,
+    )
+
+
+def own_music(package: Package, pieces: int = 8, bars: int = 16) -> list[tuple[list[Any], Batch]]:
+    """Pieces that a package composes of its most learnt styles, as one batch to measure forgetting on."""
+    from zhiyin.inference.compose import compose
+
+    styles = sorted(package.manifest.get("styles", ()), key=lambda s: -s["n"])[:pieces]
+    examples = []
+    for number, style in enumerate(styles):
+        piece = compose(model=package, style=style["name"], bars=bars, takes=1, candidates=1, seed=number).pieces[0]
+        programs = np.array([p.program for p in piece.brief.parts], dtype=np.uint8)
+        arrays = PieceArrays(piece.rows, piece.plan.bars, programs, piece.plan.controls)
+        examples.append(window(arrays, 0, int(package.manifest["sizes"].get("window", 512))))
+    return [([], collate(examples))] if examples else []
 
 
 def corpus_of(source: str | Path, run_folder: Path, options: TrainOptions, report: Report) -> Corpus:
     """The corpus to learn from: ``source`` itself when it is a built one, else one built from its files into the run folder."""
     source = Path(source)
     if not source.is_dir():
-        raise InputError(f"{source} is not a folder", expected="a folder of scores or a built corpus", received=str(source), hint="zhiyin train my-midi-files")
+        raise InputError(
+            f"{source} is not a folder",
+            expected="a folder of scores or a built corpus",
+            received=str(source),
+            hint="zhiyin train my-midi-files",
+        )
     if (source / "pieces.jsonl").is_file():
         return open_corpus(source)
-    settings = BuildOptions(workers=options.workers, licence=options.licence, i_have_the_rights=options.i_have_the_rights, hold_out=False)
-    built = build([source], run_folder / "corpus", options=settings, progress=lambda done, total: report({"kind": "corpus", "done": done, "total": total}))
+    settings = BuildOptions(
+        workers=options.workers, licence=options.licence, i_have_the_rights=options.i_have_the_rights, hold_out=False
+    )
+    built = build(
+        [source],
+        run_folder / "corpus",
+        options=settings,
+        progress=lambda done, total: report({"kind": "corpus", "done": done, "total": total}),
+    )
     report({"kind": "built", "files": built.files, "pieces": built.pieces, "failed": len(built.failures)})
     return open_corpus(run_folder / "corpus")
 
 
-def package_run(run: Run, corpus: Corpus, recipe: Recipe, run_folder: Path, name: str, options: TrainOptions) -> TrainResult:
+def package_run(
+    run: Run, corpus: Corpus | RelabelledCorpus, recipe: Recipe, run_folder: Path, name: str, options: TrainOptions,
+    *, tuned: Mapping[str, Any] | None = None,
+) -> TrainResult:  # fmt: skip
     """Exports a finished run, measures what was exported from, and writes manifest, card and picture."""
     device = choose_device(options.device)
     split = "valid" if corpus.pieces("valid") else "train"
-    result = measure(run.model.to(device), valid_batches(corpus, recipe, split=split, limit=4 * recipe.valid_rows), device, recipe.replace(precision="fp32"))
+    result = measure(
+        run.model.to(device),
+        valid_batches(corpus, recipe, split=split, limit=4 * recipe.valid_rows),
+        device,
+        recipe.replace(precision="fp32"),
+    )
     out = options.out or packages_folder() / name
     staged = out.with_name(f".{out.name}.staged")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
-    graphs = export_graphs(run.model.cpu().eval(), staged, int8=recipe.int8)
-    metrics = {"split": split, "seconds": round(run.progress.seconds), "steps": run.progress.step, "rows": run.progress.rows, **{k: round(v, 5) for k, v in result.items()}}
-    manifest = manifest_of(name, run, corpus, recipe, metrics) | {"graphs": graphs.as_dict(), "default_style": options.default_style}
+    check = next(iter(valid_batches(corpus, recipe, split=split, limit=recipe.valid_rows)))[1]
+    graphs = export_graphs(run.model.cpu().eval(), staged, int8=recipe.int8, batch=tensors(check, torch.device("cpu")))
+    metrics = {
+        "split": split,
+        "seconds": round(run.progress.seconds),
+        "steps": run.progress.step,
+        "rows": run.progress.rows,
+        **{k: round(v, 5) for k, v in result.items()},
+    }
+    manifest = manifest_of(name, run, corpus, recipe, metrics)
+    manifest |= {
+        "graphs": graphs.as_dict(),
+        "weights": weight_map(run.model, staged),
+        "default_style": options.default_style,
+        **(tuned or {}),
+    }
     package = write_package(out, staged, manifest, write_card(manifest))
     loss_picture(run_folder / "log.jsonl", run_folder / "loss.png")
     return TrainResult(package, run_folder, result["nats"], int(result["n"]), run.progress.step, run.progress.seconds)
 
 
-def manifest_of(name: str, run: Run, corpus: Corpus, recipe: Recipe, metrics: Mapping[str, Any]) -> dict[str, Any]:
+def manifest_of(
+    name: str, run: Run, corpus: Corpus | RelabelledCorpus, recipe: Recipe, metrics: Mapping[str, Any]
+) -> dict[str, Any]:
     """The manifest of a package without its file hashes."""
     model: Any = run.model
     return {

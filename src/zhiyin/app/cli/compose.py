@@ -22,29 +22,46 @@ app = new_app()
 
 @app.command()
 def compose(
-    words: Annotated[list[str] | None, typer.Argument(help='What you wish, in English or Chinese: "a lively jig in D major, 32 bars".')] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help='What you wish, in English or Chinese: "a lively jig in D major, 32 bars".'),
+    ] = None,
     out: Out = Path("out"),
     model: Model = "default",
     seed: Seed = None,
     takes: Annotated[int, typer.Option("--takes", help="How many different pieces to keep.")] = 3,
     candidates: Annotated[int, typer.Option("--candidates", help="How many to write and choose from.")] = 8,
     bars: Annotated[int | None, typer.Option("--bars", help="Exactly so many bars (1..1000).")] = None,
-    seconds: Annotated[float | None, typer.Option("--seconds", help="About so long; sets the bars from the tempo.")] = None,
-    style: Annotated[str | None, typer.Option("--style", help="A style of the model: zhiyin models show default.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="About so long; sets the bars from the tempo.")
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option("--style", help="A style of the model: zhiyin models show default.")
+    ] = None,
     composer: Annotated[str | None, typer.Option("--composer", help="A composer group of the model.")] = None,
     key: Annotated[str | None, typer.Option("--key", help='"D minor", "Bb major".')] = None,
     meter: Annotated[str | None, typer.Option("--meter", help='"3/4", "6/8".')] = None,
     tempo: Annotated[float | None, typer.Option("--tempo", help="Quarters per minute.")] = None,
-    parts: Annotated[str | None, typer.Option("--parts", help='Instruments or voices, top to bottom: "violin,cello".')] = None,
+    parts: Annotated[
+        str | None, typer.Option("--parts", help='Instruments or voices, top to bottom: "violin,cello".')
+    ] = None,
     density: Annotated[str | None, typer.Option("--density", help="Notes per quarter, or sparse / dense.")] = None,
     register: Annotated[str | None, typer.Option("--register", help="Mean pitch (MIDI number), or low / high.")] = None,
     form: Annotated[str | None, typer.Option("--form", help="Letters of the sections: AABA, ABA …")] = None,
     cadence: Annotated[str | None, typer.Option("--cadence", help="How it ends: authentic or half.")] = None,
     title: Annotated[str | None, typer.Option("--title", help="The title; else one is made up.")] = None,
-    temperature: Annotated[float | None, typer.Option("--temperature", help="Above 1 wilder, below 1 tamer (all fields).")] = None,
-    top_p: Annotated[float | None, typer.Option("--top-p", help="Share of the probability that is kept (all fields).")] = None,
-    min_p: Annotated[float | None, typer.Option("--min-p", help="Least probability relative to the best (all fields).")] = None,
-    soundfont: Annotated[str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", help="Above 1 wilder, below 1 tamer (all fields).")
+    ] = None,
+    top_p: Annotated[
+        float | None, typer.Option("--top-p", help="Share of the probability that is kept (all fields).")
+    ] = None,
+    min_p: Annotated[
+        float | None, typer.Option("--min-p", help="Least probability relative to the best (all fields).")
+    ] = None,
+    soundfont: Annotated[
+        str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")
+    ] = None,
     language: Annotated[str, typer.Option("--language", help="The page's language: en or zh.")] = "en",
     json: Json = False,
     quiet: Quiet = False,
@@ -64,13 +81,19 @@ def compose(
         "parts": parts, "density": _number(density), "register": _number(register), "form": form, "cadence": cadence, "title": title,
     }  # fmt: skip
     sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
-    settings = {"words": wish, **{k: v for k, v in {**controls, **sampling}.items() if v is not None}, "candidates": candidates}
+    settings = {
+        "words": wish,
+        **{k: v for k, v in {**controls, **sampling}.items() if v is not None},
+        "candidates": candidates,
+    }
     first_file: list[float] = []
 
     def early(piece: Piece) -> None:
         """The first take is on disk before the others are written."""
         if not single:
-            taken = [_taken(piece, package.manifest, package.hash, settings, int(piece.report.get("seed", piece.brief.seed)))]
+            taken = [
+                _taken(piece, package.manifest, package.hash, settings, int(piece.report.get("seed", piece.brief.seed)))
+            ]
             name_takes(taken, folder)
             write_take(taken[0], soundfont=soundfont, seed=0, kinds=(".mid",))
             say(f"first take after {time.monotonic() - began:.1f} s: {taken[0].files['.mid']}", quiet=quiet)
@@ -88,7 +111,14 @@ def compose(
         name_takes(taken, folder)
         files = write_all(taken, folder, soundfont=soundfont, seed=used, language=language)
     if json:
-        print_json({"files": [str(f) for f in files], "seconds": round(time.monotonic() - began, 3), "first_file_seconds": round(first_file[0], 3) if first_file else None, **made.report})
+        print_json(
+            {
+                "files": [str(f) for f in files],
+                "seconds": round(time.monotonic() - began, 3),
+                "first_file_seconds": round(first_file[0], 3) if first_file else None,
+                **made.report,
+            }
+        )
         return
     _tell(made, taken, files, single=single, quiet=quiet)
 
@@ -121,18 +151,31 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         if report.get(name):
             say(f"{label}: {', '.join(map(str, report[name]))}", quiet=quiet)
     counts = report["candidates"]
-    say(f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}", quiet=quiet)
+    say(
+        f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}",
+        quiet=quiet,
+    )
     for take in taken:
         facts = dict(take.facts)
-        say(f"\n“{take.title}”  {facts['key']}, {facts['meter']}, form {facts['form']}, {facts['bars']} bars, {facts['length']}, {facts['tempo']}", quiet=quiet)
+        say(
+            f"\n“{take.title}”  {facts['key']}, {facts['meter']}, form {facts['form']}, {facts['bars']} bars, {facts['length']}, {facts['tempo']}",
+            quiet=quiet,
+        )
         for path in files if single else take.files.values():
             say(f"  {path}", quiet=quiet)
     from zhiyin.formats.soundfont import find_soundfont
 
-    say(f"\nsoundfont: {find_soundfont().name}. Machine-composed; how each piece was made stands in it and beside it (.zhiyin.json).", quiet=quiet)
+    say(
+        f"\nsoundfont: {find_soundfont().name}. Machine-composed; how each piece was made stands in it and beside it (.zhiyin.json).",
+        quiet=quiet,
+    )
     first = files[0] if single else taken[0].files[".mid"]
     if not single:
         say(f"look and listen: open {files[-1]}", quiet=quiet)
     say("what next:", quiet=quiet)
-    for command in (f"zhiyin continue {first} --bars 8", f"zhiyin show {first} --roll roll.png", f"zhiyin convert {first} -o piece.mp3"):
+    for command in (
+        f"zhiyin continue {first} --bars 8",
+        f"zhiyin show {first} --roll roll.png",
+        f"zhiyin convert {first} -o piece.mp3",
+    ):
         say(f"  {command}", quiet=quiet)

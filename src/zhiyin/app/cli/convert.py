@@ -16,10 +16,16 @@ app = new_app()
 @app.command()
 def convert(
     file: Annotated[Path, typer.Argument(help="A score: .mid .musicxml .mxl .abc .krn …")],
-    out: Annotated[list[Path], typer.Option("--out", "-o", help="Where to; the suffix chooses the format. May be repeated.")],
+    out: Annotated[
+        list[Path], typer.Option("--out", "-o", help="Where to; the suffix chooses the format. May be repeated.")
+    ],
     expand_repeats: Annotated[bool, typer.Option("--expand-repeats", help="Write repeats out.")] = False,
-    perform: Annotated[bool, typer.Option("--perform", help="Play it like a person: MIDI with timing, dynamics, pedal.")] = False,
-    soundfont: Annotated[str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one (sound only).")] = None,
+    perform: Annotated[
+        bool, typer.Option("--perform", help="Play it like a person: MIDI with timing, dynamics, pedal.")
+    ] = False,
+    soundfont: Annotated[
+        str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one (sound only).")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the performance.")] = 0,
     json: Json = False,
     quiet: Quiet = False,
@@ -40,6 +46,17 @@ def convert(
         source = played(score, seed=seed) if perform and kind.name == "midi" else score
         save(source, target, **options)
         losses[str(target)] = list(kind.losses)
-        say(f"{target}" + (f"   (this format does not hold: {', '.join(kind.losses)})" if kind.losses else ""), quiet=quiet or json)
+        say(
+            f"{target}" + (f"   (this format does not hold: {', '.join(kind.losses)})" if kind.losses else ""),
+            quiet=quiet or json,
+        )
     if json:
-        print_json({"files": [str(t) for t in out], "seconds": round(time.monotonic() - began, 3), "notes": len(score.notes), "bars": score.bar_count, "losses": losses})
+        print_json(
+            {
+                "files": [str(t) for t in out],
+                "seconds": round(time.monotonic() - began, 3),
+                "notes": len(score.notes),
+                "bars": score.bar_count,
+                "losses": losses,
+            }
+        )

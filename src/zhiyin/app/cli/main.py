@@ -53,7 +53,9 @@ class VerbTable(TyperGroup):
         with formatter.section("Verbs"):
             formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Names the nearest verbs when one is not known."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             from zhiyin.errors import near_names
@@ -62,7 +64,9 @@ class VerbTable(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(cls=VerbTable, no_args_is_help=True, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(
+    cls=VerbTable, no_args_is_help=True, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 
 def _version(value: bool) -> None:
@@ -72,7 +76,9 @@ def _version(value: bool) -> None:
 
 
 @app.callback()
-def zhiyin(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version.")) -> None:
+def zhiyin(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
     """zhiyin (知音): learns from scores, composes new ones, and says where each note comes from.
 
     Example: zhiyin compose "a lively jig in D major, 32 bars"
@@ -86,7 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     command = get_command(app)
     try:
-        result = command.main(args=list(arguments) if arguments is not None else None, prog_name="zhiyin", standalone_mode=False)
+        result = command.main(
+            args=list(arguments) if arguments is not None else None, prog_name="zhiyin", standalone_mode=False
+        )
         return int(result) if isinstance(result, int) else 0
     except ZhiyinError as error:
         return report_error(error)

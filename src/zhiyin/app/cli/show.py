@@ -67,7 +67,10 @@ def describe(score: Score) -> dict[str, Any]:
         "meters": list(meters),
         "key": key,
         "tempo_qpm": round(float(score.tempo_map()[0, 1]), 1),
-        "parts": [f"{p.name or 'part ' + str(i + 1)} ({'drums' if p.drums else f'program {p.program}'})" for i, p in enumerate(score.parts)],
+        "parts": [
+            f"{p.name or 'part ' + str(i + 1)} ({'drums' if p.drums else f'program {p.program}'})"
+            for i, p in enumerate(score.parts)
+        ],
         "density": round(density(score), 2),
         "register": round(register(score), 1),
         "polyphony": round(polyphony(score), 2),

@@ -41,7 +41,12 @@ def check_folder(folder: Path) -> Path:
         if not os.access(folder, os.W_OK):
             raise PermissionError("no permission to write")
     except OSError as e:
-        raise InputError(f"Nothing can be written to {folder}", expected="a folder that can be written", received=str(e), hint="choose another with --out") from None
+        raise InputError(
+            f"Nothing can be written to {folder}",
+            expected="a folder that can be written",
+            received=str(e),
+            hint="choose another with --out",
+        ) from None
     return folder
 
 
@@ -78,12 +83,22 @@ def write_one(take: Taken, path: Path, *, soundfont: str | None, seed: int) -> l
 def write_all(taken: Sequence[Taken], folder: Path, *, soundfont: str | None, seed: int, language: str) -> list[Path]:
     """Writes every kind of every take, the records, and index.html. Engraving and sound run beside each other."""
     with ThreadPoolExecutor(2) as pool:
-        drawn: list[Future[Any]] = [pool.submit(write_take, t, soundfont=soundfont, seed=seed, kinds=(".musicxml", ".svg")) for t in taken]
+        drawn: list[Future[Any]] = [
+            pool.submit(write_take, t, soundfont=soundfont, seed=seed, kinds=(".musicxml", ".svg")) for t in taken
+        ]
         for take in taken:
             write_take(take, soundfont=soundfont, seed=seed, kinds=(".mid", ".wav"))
         for job in drawn:
             job.result()
-    sides = [write_side_file(t.files[".mid"], t.record, files=[p.name for p in t.files.values()], seconds=float(t.score.seconds(t.score.end))) for t in taken]
+    sides = [
+        write_side_file(
+            t.files[".mid"],
+            t.record,
+            files=[p.name for p in t.files.values()],
+            seconds=float(t.score.seconds(t.score.end)),
+        )
+        for t in taken
+    ]
     page = write_page([_on_page(t, soundfont, seed) for t in taken], folder / "index.html", language=language)
     return [p for t in taken for p in t.files.values()] + sides + [page]
 

@@ -1,0 +1,163 @@
+"""zhiyin corpus: collections of scores, fetched, checked and built into what training reads."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zhiyin.app.cli.common import PARTIAL, Json, Quiet, new_app, print_json, progress_bar, say
+
+app = new_app()
+
+
+@app.callback()
+def corpus() -> None:
+    """List, fetch, check and build collections of scores.
+
+    Example: zhiyin corpus list
+    """
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """The collections zhiyin knows, their licences and where they come from.
+
+    Example: zhiyin corpus list
+    """
+    from zhiyin.corpus.collections.catalog import COLLECTIONS, collection
+
+    known = [collection(name) for name in COLLECTIONS]
+    if json:
+        print_json(
+            {
+                "files": [],
+                "seconds": 0,
+                "collections": [
+                    {"name": c.name, "licence": c.licence, "source": c.source, "attribution": c.attribution}
+                    for c in known
+                ],
+            }
+        )
+        return
+    for c in known:
+        say(f"{c.name:>22}  {c.licence:<12} {c.source}")
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(help="Collections to bring here.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder they are unpacked into.")] = Path("collections"),
+    from_: Annotated[
+        str | None, typer.Option("--from", help="A local archive, a folder of archives, or another URL.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Download (with resume and checksum) or unpack collections.
+
+    Example: zhiyin corpus fetch cre-irish --from cre-irish.tar.zst
+    """
+    from zhiyin.corpus.fetch import fetch as bring
+
+    began, files = time.monotonic(), []
+    for name in names:
+        with progress_bar(name, quiet=quiet or json) as bar:
+            got = bring(name, out, source=from_, progress=lambda done, total: bar(done, total, ""))
+        files.append(str(got.root))
+        say(f"{name}: {got.files:,} files in {got.root}", quiet=quiet or json)
+    if json:
+        print_json({"files": files, "seconds": round(time.monotonic() - began, 3)})
+
+
+@app.command()
+def check(
+    what: Annotated[str, typer.Argument(help="A collection's name or a folder of scores.")],
+    root: Annotated[Path | None, typer.Option("--root", help="Where the unpacked collection lies.")] = None,
+    archive: Annotated[Path | None, typer.Option("--archive", help="The archive to compare with the checksum.")] = None,
+    i_have_the_rights: Annotated[
+        bool, typer.Option("--i-have-the-rights", help="Take an unknown or forbidding licence on yourself.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Are the papers in order: licence, attribution, checksum, files?
+
+    Example: zhiyin corpus check cre-irish --archive cre-irish.tar.zst
+    """
+    from zhiyin.corpus.check import check as look
+
+    findings = look(what, root=root, archive=archive, i_have_the_rights=i_have_the_rights)
+    errors = sum(f.level == "error" for f in findings)
+    if json:
+        print_json(
+            {
+                "files": [],
+                "seconds": 0,
+                "findings": [
+                    vars(f) if hasattr(f, "__dict__") else {"level": f.level, "subject": f.subject, "text": f.text}
+                    for f in findings
+                ],
+            }
+        )
+    else:
+        for f in findings:
+            say(f"{f.level:>8}  {f.subject}: {f.text}")
+        say(f"{errors} errors, {len(findings) - errors} other findings")
+    if errors:
+        raise typer.Exit(PARTIAL)
+
+
+@app.command()
+def build(
+    sources: Annotated[list[str], typer.Argument(help="Collections by name, and folders of your own files.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the corpus.")] = Path("corpus"),
+    roots: Annotated[Path, typer.Option("--collections", help="Folder that `corpus fetch` filled.")] = Path(
+        "collections"
+    ),
+    workers: Annotated[int, typer.Option("--workers", help="Processes that read files.")] = 1,
+    licence: Annotated[str, typer.Option("--licence", help="SPDX id of your own files' licence.")] = "LicenseRef-own",
+    i_have_the_rights: Annotated[
+        bool, typer.Option("--i-have-the-rights", help="Use what has no known licence or forbids it; recorded.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read, check, deduplicate, split and encode scores into a corpus; started again, it goes on where it was.
+
+    Example: zhiyin corpus build cre-irish my-midi-files --out corpus
+    """
+    from zhiyin.corpus.build import BuildOptions
+    from zhiyin.corpus.build import build as make
+    from zhiyin.corpus.collections.catalog import COLLECTIONS
+
+    named = {s: roots / s for s in sources if s in COLLECTIONS}
+    given = [s if s in COLLECTIONS else Path(s) for s in sources]
+    options = BuildOptions(workers=workers, licence=licence, i_have_the_rights=i_have_the_rights)
+    with progress_bar("reading scores", quiet=quiet or json) as bar:
+        report = make(given, out, roots=named, options=options, progress=lambda done, total: bar(done, total, ""))
+    if json:
+        print_json(
+            {
+                "files": [str(out)],
+                "seconds": report.seconds,
+                "files_in": report.files,
+                "pieces": report.pieces,
+                "notes": report.notes,
+                "duplicates": report.duplicates,
+                "held_out": report.held_out,
+                "failures": list(report.failures),
+                "splits": report.splits,
+                "styles": report.styles,
+            }
+        )
+    else:
+        say(str(report), quiet=quiet)
+        for failure in report.failures[:10]:
+            say(f"  failed: {failure['path']}: {failure['reason']}", quiet=quiet)
+        if len(report.failures) > 10:
+            say(f"  … {len(report.failures) - 10} more in {out / 'failures.jsonl'}", quiet=quiet)
+        say(f"what next:\n  zhiyin train {out} --family transformer --minutes 30", quiet=quiet)
+    if report.failures:
+        raise typer.Exit(PARTIAL)

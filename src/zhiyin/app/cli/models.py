@@ -1,0 +1,86 @@
+"""zhiyin models: which model packages there are, what one knows, whether it is unaltered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zhiyin.app.cli.common import Json, new_app, print_json, say
+
+app = new_app()
+
+Name = Annotated[str, typer.Argument(help="A package's name or folder.")]
+
+
+@app.callback()
+def models() -> None:
+    """List model packages, show a card, check the hashes.
+
+    Example: zhiyin models list
+    """
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """The packages that --model can name.
+
+    Example: zhiyin models list
+    """
+    from zhiyin.provenance.package import list_packages, load_package
+
+    rows = []
+    for name in list_packages():
+        package = load_package(name)
+        m = package.manifest
+        size = sum(p.stat().st_size for p in package.folder.iterdir() if p.is_file())
+        rows.append(
+            {
+                "name": name,
+                "family": m["family"],
+                "parameters": m.get("parameters"),
+                "nats": m.get("metrics", {}).get("nats"),
+                "styles": len(m.get("styles", [])),
+                "bytes": size,
+                "folder": str(package.folder),
+            }
+        )
+    if json:
+        print_json({"files": [], "seconds": 0, "models": rows})
+        return
+    for row in rows:
+        say(
+            f"{row['name']:>14}  {row['family']:<12} {row['parameters']:>10,} parameters  {row['nats']:.3f} nats/note  {row['styles']} styles  {row['bytes'] / 1e6:.1f} MB"
+        )
+
+
+@app.command()
+def show(name: Name = "default", json: Json = False) -> None:
+    """The card of a package, its styles and what it was trained on.
+
+    Example: zhiyin models show default
+    """
+    from zhiyin.provenance.package import CARD, load_package
+
+    package = load_package(name)
+    if json:
+        print_json(
+            {"files": [str(package.folder)], "seconds": 0, "hash": package.hash, "manifest": dict(package.manifest)}
+        )
+    else:
+        typer.echo((package.folder / CARD).read_text(encoding="utf-8"))
+
+
+@app.command()
+def check(name: Name = "default", json: Json = False) -> None:
+    """Checks every file of a package against its hash.
+
+    Example: zhiyin models check default
+    """
+    from zhiyin.provenance.package import load_package
+
+    package = load_package(name)
+    if json:
+        print_json({"files": sorted(package.manifest["files"]), "seconds": 0, "hash": package.hash})
+    else:
+        say(f"{package.name}: {len(package.manifest['files'])} files, all as they were written; sha256 {package.hash}")

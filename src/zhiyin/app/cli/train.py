@@ -1,0 +1,144 @@
+"""zhiyin train: from a folder of scores to a model package, with progress and time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zhiyin.app.cli.common import Json, Quiet, new_app, print_json, say
+from zhiyin.errors import InputError
+
+app = new_app()
+
+
+@app.command()
+def train(
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Your scores (sub-folders become styles), or a corpus built with `zhiyin corpus build`."),
+    ],
+    family: Annotated[str, typer.Option("--family", help="rnn, lstm, gru or transformer.")] = "",
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="A recipe's name (classic, lstm, transformer …) or a .toml file.")
+    ] = "",
+    from_: Annotated[
+        str, typer.Option("--from", help="Start from this model package instead of from nothing (fine-tune).")
+    ] = "",
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="Time budget (10 unless the recipe counts steps or epochs).")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the package.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the package (default: your packages folder).")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    workers: Annotated[int, typer.Option("--workers", help="Processes that read files.")] = 1,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the run.")] = None,
+    licence: Annotated[
+        str, typer.Option("--licence", help="SPDX id of your files' licence, for the card.")
+    ] = "LicenseRef-own",
+    i_have_the_rights: Annotated[
+        bool, typer.Option("--i-have-the-rights", help="Use files whose licence is unknown or forbids it; recorded.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn from a folder of scores and write a model package; started again, it goes on where it was.
+
+    Example: zhiyin train my-midi-files --family lstm --minutes 10
+    """
+    _need_torch()
+    from zhiyin.training.train import TrainOptions, fine_tune
+    from zhiyin.training.train import train as learn
+
+    began = time.monotonic()
+    options = TrainOptions(
+        name=name, out=out, device=device, workers=workers, licence=licence, i_have_the_rights=i_have_the_rights
+    )
+    show = _Show(quiet=quiet or json)
+    if from_:
+        result = fine_tune(folder, from_, minutes=minutes, seed=seed, options=options, report=show)
+    else:
+        result = learn(folder, recipe=recipe, family=family, minutes=minutes, seed=seed, options=options, report=show)
+    package = result.package
+    if json:
+        extra = (
+            {"before": result.before, "old_before": result.old_before, "old_after": result.old_after} if from_ else {}
+        )
+        print_json(
+            {
+                "files": [str(package.folder)],
+                "seconds": round(time.monotonic() - began, 2),
+                "model": package.name,
+                "nats": result.nats,
+                "n": result.notes,
+                "steps": result.steps,
+                **extra,
+            }
+        )
+        return
+    say(
+        f"\n{package.name}: {result.nats:.3f} nats per note on {result.notes:,} held-out notes, after {result.steps:,} steps",
+        quiet=quiet,
+    )
+    if from_:
+        say(
+            f"before: {result.before:.3f} on the same notes. On the old model's own music: {result.old_before:.3f} before, {result.old_after:.3f} after",
+            quiet=quiet,
+        )
+    say(f"package: {package.folder}\nlog, picture, checkpoint: {result.run_folder}", quiet=quiet)
+    say(
+        f"what next:\n  zhiyin compose --model {package.name if out is None else package.folder}\n  zhiyin models show {package.name if out is None else package.folder}",
+        quiet=quiet,
+    )
+
+
+def _need_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise InputError(
+            "Training needs the train extra",
+            expected="torch installed",
+            received="no torch",
+            hint="pip install 'zhiyin[train]'",
+        ) from None
+
+
+class _Show:
+    """Prints what training reports: a line that rewrites itself on a terminal, plain lines elsewhere."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet, self.last = quiet, 0.0
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """One event of training: corpus, built, start, train or valid."""
+        kind, now = event["kind"], time.monotonic()
+        if kind == "corpus" and now - self.last > 2:
+            self.last = now
+            say(f"reading scores: {event['done']} of {event['total']}", quiet=self.quiet)
+        elif kind == "built":
+            say(
+                f"read {event['files']} files: {event['pieces']} pieces, {event['failed']} failed (failures.jsonl)",
+                quiet=self.quiet,
+            )
+        elif kind == "start":
+            say(
+                f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} notes",
+                quiet=self.quiet,
+            )
+        elif kind == "train" and now - self.last > 5:
+            self.last = now
+            left = event["seconds_left"]
+            total = event["total"] or "?"
+            rest = f"{left / 60:.1f} min left" if left == left else "measuring speed"
+            say(
+                f"step {event['step']}/{total}  {event['nats']:.3f} nats/note  {event['notes_per_second']:,} notes/s  {rest}",
+                quiet=self.quiet,
+            )
+        elif kind == "valid":
+            say(f"  held out: {event['nats']:.3f} nats/note (best {event['best']:.3f})", quiet=self.quiet)
