@@ -25,7 +25,7 @@ _GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn": (0,)}
 
 
 def weight_map(model: RowModel, folder: Path) -> dict[str, list[Any]]:
-    """parameter -> [graph tensor, how it is laid there] for every parameter of a freshly exported folder.
+    """parameter -> [[graph tensor, how it is laid there], …] for every parameter of a freshly exported folder.
 
     Found by comparing numbers, so it holds for whatever the exporter did. Raises PackageError for one that is nowhere.
     """
@@ -33,23 +33,29 @@ def weight_map(model: RowModel, folder: Path) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for name, parameter in model.state_dict().items():
         array = parameter.detach().cpu().float().numpy()
-        place = next(
-            (
-                (t, how)
-                for t, value in tensors.items()
-                for how in _ways(model.family)
-                if _fits(value, array, how, model.family)
-            ),
-            None,
-        )
-        if place is None:
+        places = next((p for p in (_places(tensors, blocks, model.family) for blocks in _cuts(array)) if p), None)
+        if places is None:
             raise PackageError(
-                f"Parameter {name} is in no graph",
-                expected="a tensor with its numbers",
-                received=f"{len(tensors)} tensors",
+                f"Parameter {name} is in no graph", expected="a tensor with its numbers", received=f"{len(tensors)} tensors"
             )
-        found[name] = list(place)
+        found[name] = places
     return found
+
+
+def _cuts(array: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """The parameter whole, then in three blocks of rows (a layer that is applied piece by piece)."""
+    yield [array]
+    if array.ndim == 2 and array.shape[0] % 3 == 0:
+        yield list(np.split(array, 3))
+
+
+def _places(tensors: Mapping[str, np.ndarray], blocks: list[np.ndarray], family: str) -> list[Any] | None:
+    """[graph tensor, way] of every block, or None where one is nowhere."""
+    places = [
+        next(([t, how] for t, value in tensors.items() for how in _ways(family) if _fits(value, block, how, family)), None)
+        for block in blocks
+    ]
+    return None if None in places else places
 
 
 def restore_network(package: Package) -> RowModel:
@@ -63,8 +69,10 @@ def restore_network(package: Package) -> RowModel:
     tensors = read_tensors(package.folder)
     state = {}
     for name, parameter in model.state_dict().items():
-        tensor, how = manifest["weights"][name]
-        state[name] = torch.from_numpy(_undo(tensors[tensor], how, tuple(parameter.shape), model.family).copy())
+        places = manifest["weights"][name]
+        shape = (parameter.shape[0] // len(places), *parameter.shape[1:]) if parameter.ndim else ()
+        blocks = [_undo(tensors[tensor], how, shape, model.family) for tensor, how in places]
+        state[name] = torch.from_numpy(np.concatenate(blocks) if parameter.ndim else blocks[0].copy())
     model.load_state_dict(state)
     return model
 
