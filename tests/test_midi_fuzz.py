@@ -32,30 +32,37 @@ def real_files(folder: Path) -> list[Path]:
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
-    """One mutant: flipped bits, a cut, damage in a header, a doubled, moved or foreign piece."""
+    """One mutant: flipped bits, a cut, a damaged header, or a track damaged inside (its length still right)."""
     out = bytearray(data)
-    kind = rng.integers(7)
+    kind = rng.integers(6)
     if kind == 0:
         for at in rng.integers(0, len(out), int(rng.integers(1, 24))):
             out[at] ^= 1 << int(rng.integers(8))
     elif kind == 1:
         del out[int(rng.integers(len(out))) :]
     elif kind == 2:
-        for at in rng.integers(0, 30, int(rng.integers(1, 6))):
+        for at in rng.integers(4, 30, int(rng.integers(1, 4))):
             out[at] = int(rng.integers(256))
-    elif kind == 3:
-        at, size = int(rng.integers(len(out))), int(rng.integers(1, 200))
-        out[at:at] = out[at : at + size]
-    elif kind == 4:
-        at, size = int(rng.integers(len(out))), int(rng.integers(1, 200))
-        del out[at : at + size]
-    elif kind == 5:
-        at = int(rng.integers(len(out)))
-        out[at : at + 40] = rng.integers(0, 256, int(rng.integers(1, 40)), dtype=np.uint8).tobytes()
     else:
-        for at in [i for i in range(len(out) - 8) if out[i : i + 4] == b"MTrk"]:
-            out[at + 4 + int(rng.integers(4))] = int(rng.integers(256))
+        starts = [i for i in range(len(out) - 8) if out[i : i + 4] == b"MTrk"]
+        start = starts[int(rng.integers(len(starts)))]
+        stop = start + 8 + int.from_bytes(out[start + 4 : start + 8], "big")
+        body = damaged(out[start + 8 : stop], int(kind), rng)
+        out[start + 4 : stop] = len(body).to_bytes(4, "big") + body
     return bytes(out)
+
+
+def damaged(body: bytearray, kind: int, rng: np.random.Generator) -> bytearray:
+    """A track's body with a piece doubled or moved, left out, or overwritten with data bytes (< 128)."""
+    at, size = int(rng.integers(len(body))), int(rng.integers(1, 60))
+    if kind == 3:
+        to = int(rng.integers(len(body)))
+        body[to:to] = body[at : at + size]
+    elif kind == 4:
+        del body[at : at + size]
+    else:
+        body[at : at + size] = rng.integers(0, 128, size, dtype=np.uint8).tobytes()
+    return body
 
 
 def run(folder: str, count: int, seed: int) -> None:
@@ -95,7 +102,7 @@ def test_300_mutants():
     read, refused, slowest = fuzz(300, 1, 120)
     assert read + refused == 300
     assert read > 10
-    assert refused > 100
+    assert refused > 50
     assert slowest < MAX_SECONDS
 
 

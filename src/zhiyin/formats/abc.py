@@ -142,6 +142,7 @@ class _Builder:
                     onset, end = self._ticks(at), self._ticks(at + event.length)
                     self._notes(event, onset, end, (part, number if many else 0), open_ties)
                     self._attached(event, onset, part, slurs, hairpins)
+                    self._jumps(event, onset, end)
                     at += event.length
 
     def _notes(self, event: Event, onset: int, end: int, at: tuple[int, int], ties: dict[tuple[int, int], int]) -> None:
@@ -174,6 +175,13 @@ class _Builder:
             elif slurs:
                 self.marks.append(Mark(slurs.pop(), "slur", part=part, end=onset))
 
+    def _jumps(self, event: Event, onset: int, end: int) -> None:
+        """Segno and Coda stand where an event begins, the words that jump or stop where it ends."""
+        for word in event.decorations:
+            if word in _JUMPS:
+                at = onset if word in ("segno", "coda") else end
+                self.marks.append(Mark(at, "jump", _JUMPS[word]))
+
     def _decoration(self, word: str, onset: int, part: int, hairpins: dict[str, int]) -> None:
         name = word.rstrip("()")
         if word in _DYNAMICS:
@@ -188,9 +196,7 @@ class _Builder:
             self.marks.append(Mark(onset, "articulation", _ARTICULATIONS[word], part))
         elif word in _ORNAMENTS:
             self.marks.append(Mark(onset, "ornament", _ORNAMENTS[word], part))
-        elif word in _JUMPS:
-            self.marks.append(Mark(onset, "jump", _JUMPS[word]))
-        else:
+        elif word not in _JUMPS:
             self.tune.ignored.add(f"!{word}!")
 
     def _signs(self) -> None:

@@ -43,6 +43,7 @@ _DECORATIONS = {
         "D.C. al Coda": "!D.C.alcoda!", "D.S. al Coda": "!D.S.alcoda!",
     },
 }  # fmt: skip
+_ARRIVALS = ("Segno", "Coda")  # they stand at the note that follows; the other jumps at the one before
 _DYNAMICS = frozenset(["pppp", "ppp", "pp", "p", "mp", "mf", "f", "ff", "fff", "ffff", "sfz"])
 
 
@@ -145,7 +146,7 @@ class _VoiceWriter:
         for at in range(0, len(bars), 4):
             out.append(" ".join(text for text, _ in bars[at : at + 4]))
             words = " | ".join(" ".join(words) for _, words in bars[at : at + 4])
-            if any(w not in ("*",) for _, words_ in bars[at : at + 4] for w in words_):
+            if any(w not in ("*", "_") for _, words_ in bars[at : at + 4] for w in words_):
                 out.append("w: " + words)
         return head + out
 
@@ -155,7 +156,8 @@ class _VoiceWriter:
         bar = score.bars[i]
         start, end = int(bar["onset"]), int(bar["onset"] + bar["duration"])
         self.signature = (parse_key(_key_name(int(bar["key"]), int(bar["mode"]))) or ((0, 0), {}))[1]
-        self.said: dict[tuple[str, int], int] = {}
+        self.said: dict[tuple[str, int], int] = {}  # in this layer
+        self.heard: set[tuple[str, int]] = set()  # (letter, accidental) in any layer and octave of this bar
         self.syllables: list[str] = []
         layers = self._layers(start, end)
         texts = []
@@ -288,8 +290,11 @@ class _VoiceWriter:
                 out += "!fermata!"
             elif m.kind == "slur" and m.end > m.onset:
                 slurs += "("
-            elif m.kind in _DECORATIONS:
+            elif m.kind in _DECORATIONS and not (m.kind == "jump" and m.value not in _ARRIVALS):
                 out += _DECORATIONS[m.kind].get(m.value, "")
+        for m in self.marks.get(piece.onset + int(piece.length * self.tpq), []):
+            if m.kind == "jump" and m.value not in _ARRIVALS:
+                out += _DECORATIONS["jump"].get(m.value, "")
         return out + slurs
 
     def _sing(self, piece: _Piece) -> None:
@@ -306,13 +311,13 @@ class _VoiceWriter:
         letter = _FIFTH_LETTERS[(spelling + 1) % 7]
         alter = (spelling + 1) // 7
         octave = (pitch - alter - _NATURAL[LETTERS.index(letter)]) // 12 - 1
-        said = [a for (x, _), a in self.said.items() if x == letter]
-        doubtful = any(a != alter for a in said)
+        doubtful = any(x == letter and a != alter for x, a in self.heard)
         needed = self.said.get((letter, octave), self.signature.get(letter, 0)) != alter
         sign = ""
         if needed or doubtful:
             sign = _SIGNS[alter]
             self.said[letter, octave] = alter
+            self.heard.add((letter, alter))
         text = letter.lower() + "'" * (octave - 5) if octave >= 5 else letter + "," * (4 - octave)
         return sign + text
 

@@ -95,8 +95,14 @@ def _parse(data: bytes, name: str) -> Any:
         raise FormatError(
             f"{name} is damaged",
             expected="whole MIDI chunks",
-            received=str(error).split("!: ")[0] or type(error).__name__,
+            received=_symusic_reason(error),
         ) from None
+
+
+def _symusic_reason(error: Exception) -> str:
+    """What symusic says of a damaged file, without its own trimmings."""
+    text = str(error).removeprefix("MiniMidi: ").partition(": iostream")[0].rstrip(" !.")
+    return text or type(error).__name__
 
 
 def _notes(tracks: Sequence[Any], name: str, limits: Limits) -> tuple[np.ndarray, tuple[Part, ...]]:
