@@ -43,7 +43,7 @@ _CHORD = re.compile(r"^([A-Ga-g])([#b♯♭]*)(.*?)(?:/([A-Ga-g])([#b♯♭]*))?
 _DEGREE = re.compile(r"\(?(add|omit|no)?([b#♭♯-]?)(2|4|5|6|7|9|11|13)\)?,?")
 
 
-def element(name: str, text: object = "", **attributes: object) -> str:
+def element(name: str, text: object = "", /, **attributes: object) -> str:
     """One element with its text escaped; attribute names take ``_`` for ``-``."""
     head = name + "".join(f" {k.replace('_', '-')}={quoteattr(str(v))}" for k, v in attributes.items())
     return f"<{head}>{escape(str(text))}</{name}>" if text != "" else f"<{head}/>"

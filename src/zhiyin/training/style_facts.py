@@ -67,7 +67,8 @@ def _habits(corpus: Corpus | RelabelledCorpus, pieces: Sequence[Piece]) -> dict[
     tempos = [t for t in numbers["tempo"] if t > 0]
     return {
         "parts": [[_slot_name(i, parts), program] for i, program in enumerate(parts)],
-        "part_counts": {",".join(map(str, k)): n for k, n in programs.most_common(8)},
+        "part_counts": _part_counts(programs),
+        "ensembles": {",".join(map(str, k)): n for k, n in programs.most_common(8)},
         "ranges": _pooled(ranges[parts]),
         "meter": list(meter),
         "meters": {f"{n}/{d}": count for (n, d), count in meters.most_common(8)},
@@ -79,6 +80,14 @@ def _habits(corpus: Corpus | RelabelledCorpus, pieces: Sequence[Piece]) -> dict[
         "density": int(np.median(numbers["density"])),
         "register": int(np.median([r for r in numbers["register"] if r] or [0])),
     }
+
+
+def _part_counts(programs: Counter[tuple[int, ...]]) -> dict[str, int]:
+    """Number of parts -> pieces."""
+    counts: Counter[int] = Counter()
+    for used, n in programs.items():
+        counts[len(used)] += n
+    return {str(parts): n for parts, n in sorted(counts.items())}
 
 
 def _common(numerators: np.ndarray, denominators: np.ndarray) -> tuple[int, int]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -31,14 +31,19 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
+# typer brings click under its own name from 0.20 on; its classes are reached through one that it exports.
+ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+UsageError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "UsageError")
+
+
 class VerbTable(TyperGroup):
     """A click group that imports a verb's module when the verb is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """The verbs in the order of the table."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The verb's command, or None (click then names the mistake)."""
         if cmd_name not in VERBS:
             return None
@@ -48,19 +53,19 @@ class VerbTable(TyperGroup):
         command.short_help = VERBS[cmd_name][1]
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Lists the verbs from the table, without importing any."""
         with formatter.section("Verbs"):
             formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
 
     def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+        self, ctx: Any, args: list[str]
+    ) -> Any:
         """Names the nearest verbs when one is not known."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             from zhiyin.errors import near_names
 
-            raise click.UsageError(f"No verb {args[0]!r}. hint: {near_names(args[0], VERBS)}", ctx)
+            raise UsageError(f"No verb {args[0]!r}. hint: {near_names(args[0], VERBS)}", ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -98,10 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(result) if isinstance(result, int) else 0
     except ZhiyinError as error:
         return report_error(error)
-    except click.exceptions.Abort:
+    except typer.Abort:
         print("stopped", file=sys.stderr)
         return 130
-    except click.ClickException as error:
+    except ClickException as error:
         error.show()
         return error.exit_code
     except KeyboardInterrupt:
