@@ -18,6 +18,7 @@ from zhiyin.encoding.fields import CONTROL_COLUMN
 from zhiyin.encoding.rows import EncodedPiece
 from zhiyin.errors import CorpusError
 from zhiyin.formats.catalog import load, save
+from zhiyin.measures.key import with_keys
 from zhiyin.score.score import Part, Score, notes_array, regular_bars
 
 
@@ -80,7 +81,7 @@ def test_what_is_stored_is_what_encode_makes(built):
     assert len(corpus.table) == 71
     for piece in corpus.table[::7]:
         stored = corpus.arrays(piece)
-        made, _ = encode(load(root / piece.path))
+        made, _ = encode(with_keys(load(root / piece.path)))
         for name in ("rows", "bars", "programs"):
             assert np.array_equal(stored[name], getattr(made, name)), (piece.path, name)
         assert (piece.notes, piece.bars) == (len(made.rows), len(made.bars))
@@ -190,6 +191,16 @@ def test_labels_from_a_table(tmp_path):
     build([tmp_path], tmp_path / "out")
     styles = {Path(p.path).name: p.style for p in open_corpus(tmp_path / "out").table}
     assert styles == {"0.mid": "waltz", "1.mid": "waltz", "2.mid": "my own", "3.mid": ""}
+
+
+def test_a_book_of_tunes_is_several_pieces(tmp_path):
+    tunes = [f"X:{i}\nT:Tune {i}\nM:4/4\nL:1/8\nK:{key}\nCDEF GABc|{end}|\n" for i, key, end in
+             ((1, "C", "c4 C4"), (2, "G", "d2d2 G4"), (3, "D", "A8"))]  # fmt: skip
+    (tmp_path / "book.abc").write_text("\n".join(tunes))
+    report = build([tmp_path], tmp_path / "out")
+    assert (report.files, report.pieces_made) == (1, 3)
+    ids = [p.id.rsplit("/", 1)[1] for p in open_corpus(tmp_path / "out").table]
+    assert ids == ["book#1", "book#2", "book#3"]
 
 
 def test_a_table_without_columns_is_refused(tmp_path):

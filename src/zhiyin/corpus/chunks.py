@@ -19,7 +19,7 @@ import numpy as np
 from zhiyin.corpus.collections.catalog import COLLECTIONS
 from zhiyin.corpus.movements import split_movements
 from zhiyin.corpus.pool import Tell
-from zhiyin.corpus.reading import read_score
+from zhiyin.corpus.reading import read_scores
 from zhiyin.corpus.source import PieceSource, unchanged
 from zhiyin.encoding import fields as encoding_fields
 from zhiyin.encoding.quantize import QuantizeReport
@@ -99,11 +99,12 @@ def _file_pieces(task: ChunkTask, source: PieceSource) -> list[tuple[dict[str, A
     path = Path(task.root) / source.path
     started = time.perf_counter()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    score = read_score(path)
     known = COLLECTIONS.get(task.collection)
-    score, labels = (known.prepare if known else unchanged)(score, source)
-    parts = split_movements(score) if source.split_movements else [score]
-    made = [_one_piece(part, labels) for part in parts]
+    made = []
+    for score in read_scores(path):
+        score, labels = (known.prepare if known else unchanged)(score, source)
+        parts = split_movements(score) if source.split_movements else [score]
+        made += [_one_piece(part, labels) for part in parts]
     for number, (info, _) in enumerate(made, start=1):
         info["id"] = f"{task.collection}/{source.path.with_suffix('').as_posix()}" + (
             f"#{number}" if len(made) > 1 else ""

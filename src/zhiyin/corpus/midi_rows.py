@@ -178,7 +178,8 @@ def _forget_defaults(files: np.ndarray, velocity: np.ndarray) -> None:
     """Velocities become 0 in files where the reader takes them for a program's default."""
     table = np.bincount(files * 128 + velocity, minlength=128 * BATCH).reshape(-1, 128) > 0
     few = np.flatnonzero((table.sum(axis=1) > 0) & (table.sum(axis=1) <= _FEW_VELOCITIES))
-    flat = [f for f in few.tolist() if velocity_unknown({"velocity": np.flatnonzero(table[f])})]
+    used = {f: np.flatnonzero(table[f]).astype("u1").view([("velocity", "u1")]) for f in few.tolist()}
+    flat = [f for f, velocities in used.items() if velocity_unknown(velocities)]
     if flat:
         velocity[np.isin(files, flat)] = 0
 
