@@ -64,7 +64,7 @@ class RowModel(nn.Module):
         return count_nats(torch.stack(found, -1), targets)
 
     def scene(self, owner: Tensor, rows: dict[str, Tensor], batch: dict[str, Tensor]) -> Scene:
-        """The scene of laid-out rows: ``rows`` has their cursor and previous_pitch (R,), ``owner`` the batch item (R,)."""
+        """The scene of laid-out rows: ``rows`` with cursor and previous_pitch (R,), ``owner`` their item (R,)."""
         bars = batch["bars"]
         vectors = self.embedding.bars(bars)
 
@@ -85,8 +85,7 @@ def _at(batch: dict[str, Tensor], at: Tensor) -> dict[str, Tensor]:
 
 def count_nats(nats: Tensor, targets: Tensor) -> Tensor:
     """Zeroes what is not counted: all but the step at the end, and velocities that are not known. (..., 6)."""
-    ends = targets[..., STEP] == END
-    counted = torch.ones_like(nats, dtype=torch.bool)
-    counted[..., 1:] &= ~ends[..., None]
-    counted[..., VELOCITY] &= targets[..., VELOCITY] > 0
+    goes_on = (targets[..., STEP] != END)[..., None]
+    field = torch.arange(nats.shape[-1], device=nats.device)
+    counted = ((field == STEP) | goes_on) & ((field != VELOCITY) | (targets > 0))
     return torch.where(counted, nats, 0.0)

@@ -117,16 +117,18 @@ class RowEmbedding(nn.Module):
         bar, cursor, given = inputs[..., BAR], inputs[..., CURSOR], inputs[..., FLAG] == GIVEN
         places = (cursor, torch.minimum(cursor + 1, count - 1), bar)
         owner = owners(bars, bar)
-        width = self.around.in_features
         if inputs.shape[1] > 1:
-            vectors = self.around(self.bars(bars)).unflatten(-1, (3, width))
-            here, following, own = (pick(vectors[:, :, i], owner, at) for i, at in enumerate(places))
+            vectors = self.bars(bars)
+            near = [pick(self._seen(vectors, i), owner, at) for i, at in enumerate(places)]
         else:
-            near = self.bars(pick(bars, owner[..., None].expand(-1, -1, 3), torch.stack(places, -1)))
-            here, following, own = (
-                nn.functional.linear(near[..., i, :], self.around.weight[i * width : (i + 1) * width]) for i in range(3)
-            )
-        return here + following + own * given[..., None]
+            vectors = self.bars(pick(bars, owner[..., None].expand(-1, -1, 3), torch.stack(places, -1)))
+            near = [self._seen(vectors[..., i, :], i) for i in range(3)]
+        return near[0] + near[1] + near[2] * given[..., None]
+
+    def _seen(self, vectors: Tensor, place: int) -> Tensor:
+        """Bar vectors as they look from one of the three places."""
+        width = self.around.in_features
+        return nn.functional.linear(vectors, self.around.weight[place * width : (place + 1) * width])
 
 
 def musical_time(inputs: Tensor, bars: Tensor) -> Tensor:

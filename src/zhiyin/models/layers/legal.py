@@ -141,7 +141,8 @@ class LegalRow:
         self.position = position
         self.same = (step == 0) & (position == self.at)
         sounding = self.land_parts[item, position // STEPS_PER_QUARTER] > 0
-        legal = torch.where(self.same[:, None], self.stays, sounding)
+        same = self.same[:, None]
+        legal = (same & self.stays) | (~same & sounding)  # no torch.where: onnxruntime has none for bool
         now = self.urgent & (self.last_position == position[:, None])
         first = torch.where(now, self.part_axis, MAX_PARTS).amin(-1, keepdim=True)
         return legal & (self.part_axis <= first)
