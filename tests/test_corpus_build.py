@@ -165,7 +165,7 @@ def test_after_a_kill_the_build_goes_on_and_nothing_is_lost_or_doubled(tmp_path)
     (tmp_path / "run.py").write_text(code)
     env = os.environ | {"PYTHONPATH": str(Path(zhiyin.__file__).parents[1])}
     running = subprocess.Popen([sys.executable, "run.py"], cwd=tmp_path, env=env, start_new_session=True)
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 200
     while time.monotonic() < limit and len(list(out.glob("chunks/*.npz"))) < 2:
         time.sleep(0.02)
     os.killpg(running.pid, signal.SIGKILL)
@@ -182,6 +182,19 @@ def test_after_a_kill_the_build_goes_on_and_nothing_is_lost_or_doubled(tmp_path)
     assert (out / "pieces.jsonl").read_bytes() == (tmp_path / "whole" / "pieces.jsonl").read_bytes()
     assert (out / "rows.npy").read_bytes() == (tmp_path / "whole" / "rows.npy").read_bytes()
     assert report.pieces == whole.pieces
+
+
+@pytest.mark.slow
+def test_a_script_without_a_main_guard_is_told_so(tmp_path):
+    save(tune(1), tmp_path / "own" / "a.mid")
+    (tmp_path / "run.py").write_text(
+        "from pathlib import Path; from zhiyin.corpus.build import build\nbuild([Path('own')], Path('corpus'))\n"
+    )
+    env = os.environ | {"PYTHONPATH": str(Path(zhiyin.__file__).parents[1])}
+    run = subprocess.run([sys.executable, "run.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    assert "A worker process could not start" in run.stderr
+    assert "if __name__ == '__main__'" in run.stderr
 
 
 def test_labels_from_a_table(tmp_path):

@@ -15,6 +15,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from zhiyin.errors import CorpusError
+
 Tell = Callable[[int], None]
 Work = Callable[[Any, dict[int, str], Tell], Any]
 
@@ -124,7 +126,12 @@ def _strike(seat: _Seat, state: _State, context: Any, work: Work, tasks: Sequenc
     seat.process.join()
     seat.pipe.close()
     if seat.item < 0:
-        raise RuntimeError(f"a worker process could not start its task: {reason}")
+        raise CorpusError(
+            "A worker process could not start",
+            expected="a process that imports zhiyin and takes its task",
+            received=reason,
+            hint="in a script, call it under: if __name__ == '__main__'",
+        )
     state.struck.setdefault(seat.task, {})[seat.item] = reason
     state.waiting.append(seat.task)
     fresh = _open_seat(context, work)
