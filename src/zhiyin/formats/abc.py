@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from zhiyin.errors import FormatError
-from zhiyin.formats.abc_tune import Bar, Event, Tune, Voice, parse_tune, split_tunes
+from zhiyin.formats.abc_parse import parse_tune
+from zhiyin.formats.abc_tune import Bar, Event, Tune, Voice, split_tunes
 from zhiyin.formats.abc_write import write_abc
 from zhiyin.formats.files import read_bytes
 from zhiyin.formats.limits import LIMITS, Limits, check

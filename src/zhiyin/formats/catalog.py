@@ -25,12 +25,12 @@ _ROOM = "zhiyin.formats"
 class Format:
     """A file format. ``read`` and ``write`` name functions as "module:function", "" where there is none.
 
-    losses: what reading back a written file does not give, by the words below.
+    losses: what reading back a written file does not give; ``score`` = nothing comes back. The words are
 
-    * columns of NOTE (velocity, voice, staff, spelling, grace), of BAR (number, key, mode, meter …), fields of Score
-    * kinds of Mark, all together ``marks``; ``notes`` and ``score`` where nothing comes back
-    * ``repeats`` (played out), ``fine times`` (under 1/24 quarter), ``silent parts``, ``unisons`` (the same pitch twice
-      at once in one part), ``even velocity`` (one velocity all through), ``programs``
+    * columns of NOTE and BAR (velocity, voice, staff, spelling, grace, number), ``timing``, and kinds of Mark;
+    * ``repeats`` (played out), ``unisons`` (one pitch twice at once in one part), ``even velocity`` (one velocity all
+      through), ``silent parts``, ``unknown mode`` (becomes major), ``irregular meter`` (the nominal meter of irregular
+      bars), ``fine times`` (under 1/24 quarter), ``tempo words``.
     """
 
     name: str
@@ -61,8 +61,9 @@ class Format:
 
 MIDI = Format(
     "midi", "midi:read_midi", "midi:write_midi",
-    ("spelling", "voice", "staff", "grace", "repeats", "unisons", "even velocity", "silent parts", "mode", "timing",
-     "number", "meter", "marks"),
+    ("spelling", "voice", "staff", "grace", "number", "repeats", "unisons", "even velocity", "silent parts",
+     "unknown mode", "irregular meter", "timing", "dynamic", "hairpin", "slur", "articulation", "ornament", "fermata",
+     "chord", "barline", "tempo words"),
 )  # fmt: skip
 MUSICXML = Format(
     "musicxml", "musicxml:read_musicxml", "musicxml:write_musicxml",
@@ -71,8 +72,7 @@ MUSICXML = Format(
 KERN = Format("kern", "kern:read_kern")
 ABC = Format(
     "abc", "abc:read_abc", "abc:write_abc",
-    ("fine times", "velocity", "voice", "staff", "silent parts", "timing", "number", "mode",
-     "pedal", "ornament", "articulation", "text", "tempo"),
+    ("velocity", "voice", "staff", "number", "silent parts", "unknown mode", "fine times", "timing", "pedal"),
 )  # fmt: skip
 SOUND = Format("sound", "", "sound:write_sound", ("score",))
 NOTATION = Format("notation", "", "engraving:write_svg", ("score",))
