@@ -116,10 +116,16 @@ class Legal:
             mask[: self.pitch + 1] = False
         return mask if self.programs[part] < 129 else np.zeros(128, bool)
 
+    def sounding(self, bar):
+        """Parts with a legal pitch per quarter of a bar, the order rule apart: bool (16, 32)."""
+        return self.pitch_masks.any(1)[self.mask_index[bar]] & (self.programs < 129)
+
     def part_mask(self, bar, position):
-        mask = np.array([self.pitch_mask(bar, position, p).any() for p in range(32)])
+        mask = self.sounding(bar)[position // 24].copy()
         if (bar, position) == (self.bar, self.position):
             mask[: max(self.part, 0)] = False
+            if self.part >= 0:
+                mask[self.part] = self.pitch_mask(bar, position, self.part).any()
         owed = np.flatnonzero(self.must)
         if len(owed) and bar == self.count - 1 and not self.later_positions(bar, position + 1).any():
             mask[owed[0] + 1 :] = False
@@ -131,15 +137,17 @@ class Legal:
 
     def position_options(self, bar):
         mask = self.later_positions(bar, max(self.position, 0) if bar == self.bar and self.position >= 0 else 0)
-        for at in np.flatnonzero(mask):
-            mask[at] = self.part_mask(bar, at).any()
+        mask &= np.repeat(self.sounding(bar).any(1), 24)
+        if bar == self.bar and self.position >= 0 and mask[self.position]:
+            mask[self.position] = self.part_mask(bar, self.position).any()
         return mask
 
     def steps(self, out):
         mask = np.zeros(ROW_SIZES[0], dtype=bool)
         for step in range(MAX_BAR_STEP + 1):
             bar = self.cursor + step
-            mask[step] = bar < self.count and self.position_options(bar).any()
+            if bar < self.count and self.position_mask[bar].any():
+                mask[step] = self.position_options(bar).any()
         mask[END] = self.cursor >= self.end_bar and not self.must.any()
         return mask
 

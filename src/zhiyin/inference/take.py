@@ -10,7 +10,7 @@ from collections import deque
 
 import numpy as np
 
-from zhiyin.encoding.fields import END, MAX_PARTS, duration_class
+from zhiyin.encoding.fields import BAR_COLUMN, DURATIONS, END, MAX_PARTS, duration_class
 from zhiyin.encoding.layout import GIVEN, LOOKAHEAD, NO_PITCH, START, WRITTEN, given_step
 from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION, VELOCITY
 from zhiyin.inference.masks import NO_POSITION
@@ -45,6 +45,7 @@ class Take:
         self._in_bar = 0
         self._by_bar: dict[int, list[list[int]]] = {}
         self._source = np.full(count, -1, dtype=np.int64) if request.source is None else request.source
+        self._room = request.bars[::-1, BAR_COLUMN["length"]].cumsum()[::-1]  # steps from each bar to the end
         self._random = np.random.Generator(np.random.PCG64(request.seed))
         self._uniform = np.zeros((0, 6), dtype=np.float32)
         self._drawn = 0
@@ -144,10 +145,18 @@ class Take:
         queued = False
         while bar <= self.last_bar and self._source[bar] >= 0:
             rows = self._by_bar.get(int(self._source[bar]), [])
-            self._written.extend([bar, *r[1:]] for r in rows)
+            self._written.extend(self._moved(r, bar) for r in rows)
             queued = queued or bool(rows)
             bar += 1
         return queued
+
+    def _moved(self, row: list[int], bar: int) -> list[int]:
+        """A row brought to another bar, its duration cut at the end of the piece."""
+        room = int(self._room[bar]) - row[POSITION]
+        duration = row[DURATION]
+        if DURATIONS[duration] > room:
+            duration = int(np.searchsorted(DURATIONS, room, side="right")) - 1
+        return [bar, *row[1:DURATION], duration, row[VELOCITY]]
 
     def _open(self) -> None:
         """Opens the bars that the next row may lie in: the cursor's, if it is being written, and the one after it."""

@@ -1,0 +1,215 @@
+"""Compose: from words and controls to finished pieces.
+
+Brief -> plan -> rows -> score: several candidates are written, those that cannot be played are dropped, and the best
+ones that differ from each other are kept. Writing files is not done here.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zhiyin.encoding.fields import MAX_PARTS
+from zhiyin.errors import ControlError
+from zhiyin.inference.brief import Brief, make_brief
+from zhiyin.inference.controls import Controls, merge
+from zhiyin.inference.finish import finish, seconds_of, steps_of_bar
+from zhiyin.inference.judge import Verdict, choose, judge
+from zhiyin.inference.masks import cadence_masks
+from zhiyin.inference.plan import Plan, make_plan
+from zhiyin.inference.request import Request, Sampling, make_sampling
+from zhiyin.inference.sampler import Sampler, Written
+from zhiyin.inference.words import Words, parse_words
+from zhiyin.measures.playability import find_problems
+from zhiyin.provenance.package import Package, load_package
+from zhiyin.score import Score
+
+MAX_CANDIDATES = 64
+_ROUNDS = 3  # batches of candidates at most, where too few can be played
+
+
+@dataclass(frozen=True)
+class Options:
+    """How composing is done. temperature, top_p, min_p: one number or a mapping of row fields; variation: share of each
+    return that is written anew; chords: plan a harmony; cadences: hold the closes of sections by masks."""
+
+    takes: int = 3
+    candidates: int = 8
+    temperature: float | Mapping[str, float] | None = None
+    top_p: float | Mapping[str, float] | None = None
+    min_p: float | Mapping[str, float] | None = None
+    variation: float = 0.35
+    chords: bool = True
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One composed piece: its score, its rows and plan, and the report of how it came about."""
+
+    score: Score
+    rows: np.ndarray
+    plan: Plan
+    brief: Brief
+    verdict: Verdict
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What ``compose`` gives: the kept pieces, best first after the first, and the report they share."""
+
+    pieces: tuple[Piece, ...]
+    report: Mapping[str, Any]
+
+    @property
+    def score(self) -> Score:
+        """The first piece's score."""
+        return self.pieces[0].score
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """The scores of all kept pieces."""
+        return tuple(p.score for p in self.pieces)
+
+
+def compose(
+    words: str = "",
+    *,
+    model: str | Path | Package = "default",
+    options: Options | None = None,
+    on_take: Callable[[Piece], None] | None = None,
+    sampler: Sampler | None = None,
+    **controls: Any,
+) -> Composition:
+    """Composes pieces from words, controls (fields of ``Controls``: bars=16, seed=7, style="waltz" …), or nothing.
+
+    ``on_take`` is called with the first piece as soon as it is written; it is among those kept. Options may also be
+    given by name (takes=1, temperature=0.9 …).
+    """
+    options, controls = _split(options or Options(), controls)
+    package = model if isinstance(model, Package) else load_package(model)
+    said = read_controls(words, Controls(**controls), package.manifest)
+    seed = said.controls.seed if said.controls.seed is not None else secrets.randbelow(2**31)
+    studio = Studio(sampler or Sampler(package), package.manifest, options, said.controls)
+    pieces = studio.compose(seed, on_take)
+    shared = {
+        "seed": seed, "model": package.manifest.get("name"), "model_hash": package.hash,
+        "understood": said.understood, "ignored": said.ignored,
+        "assumed": [*said.assumed, *pieces[0].brief.assumed], "candidates": studio.counts,
+    }  # fmt: skip
+    pieces = [replace(p, report={**shared, **p.report}) for p in pieces]
+    return Composition(tuple(pieces), {**pieces[0].report, "takes": [dict(p.report) for p in pieces]})
+
+
+def read_controls(words: str, flags: Controls, manifest: Mapping[str, Any]) -> Words:
+    """Words and flags as one; each flag that is set counts as understood."""
+    said = parse_words(words, manifest.get("styles", ()), manifest.get("composers", ()))
+    said.controls = merge(said.controls, flags)
+    return said
+
+
+def _split(options: Options, given: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
+    """Keyword arguments sorted into options and controls; ControlError for names that are neither."""
+    known = {n: given.pop(n) for n in list(given) if n in Options.__dataclass_fields__ and given[n] is not None}
+    unknown = [n for n in given if n not in Controls.__dataclass_fields__]
+    if unknown:
+        raise ControlError("Unknown control", expected=", ".join(Controls.__dataclass_fields__), received=", ".join(unknown))
+    options = replace(options, **known)
+    for name, high in (("takes", MAX_CANDIDATES), ("candidates", MAX_CANDIDATES)):
+        if not 1 <= getattr(options, name) <= high:
+            raise ControlError(f"{name} out of range", expected=f"1..{high}", received=str(getattr(options, name)))
+    if not 0 <= options.variation <= 1:
+        raise ControlError("variation out of range", expected="0..1", received=f"{options.variation:g}")
+    if isinstance(given.get("parts"), str):
+        given["parts"] = tuple(p for p in given["parts"].split(",") if p.strip())
+    elif given.get("parts") is not None:
+        given["parts"] = tuple(given["parts"])
+    return replace(options, candidates=max(options.candidates, options.takes)), {k: v for k, v in given.items() if v is not None}
+
+
+class Studio:
+    """Writes candidates of one wish and keeps the best. ``counts``: how many were written, unplayable, kept."""
+
+    def __init__(self, sampler: Sampler, manifest: Mapping[str, Any], options: Options, controls: Controls) -> None:
+        self.sampler, self.manifest, self.options, self.controls = sampler, manifest, options, controls
+        self.sampling: Sampling = make_sampling(manifest, options.temperature, options.top_p, options.min_p)
+        self.pieces: list[Piece] = []
+        self.counts = {"written": 0, "unplayable": 0, "kept": 0}
+
+    def compose(self, seed: int, on_take: Callable[[Piece], None] | None = None) -> list[Piece]:
+        """The kept pieces. The first candidate is written alone, so that it is heard early."""
+        options = self.options
+        self._write(seed, [0])
+        kept = [0] if self.pieces[0].verdict.playable and options.takes > 1 or options.candidates == 1 else []
+        if kept and on_take:
+            on_take(self.pieces[0])
+        told = bool(kept)
+        for turn in range(_ROUNDS):
+            first = 1 + turn * options.candidates
+            wanted = options.candidates - (turn == 0)
+            if wanted and (turn == 0 or len(kept) < options.takes):
+                self._write(seed, list(range(first, first + wanted)))
+            kept = choose([p.rows for p in self.pieces], [p.verdict for p in self.pieces], options.takes, kept)
+            if len(kept) >= options.takes:
+                break
+        if not kept:  # nothing can be played as it stands: the one with the fewest problems
+            kept = [min(range(len(self.pieces)), key=lambda i: len(self.pieces[i].verdict.problems))]
+        if on_take and not told:
+            on_take(self.pieces[kept[0]])
+        self.counts |= {
+            "written": len(self.pieces),
+            "unplayable": sum(not p.verdict.playable for p in self.pieces),
+            "kept": len(kept),
+        }
+        return [self.pieces[i] for i in kept]
+
+    def _write(self, seed: int, takes: list[int]) -> None:
+        briefs = [self._brief(seed, take) for take in takes]
+        plans = [make_plan(b, variation=self.options.variation, chords=self.options.chords) for b in briefs]
+        requests = [make_request(b, p, self.sampling) for b, p in zip(briefs, plans)]
+        for brief, plan, written in zip(briefs, plans, self.sampler.sample(requests)):
+            self.pieces.append(make_piece(brief, plan, written, take=len(self.pieces)))
+
+    def _brief(self, seed: int, take: int) -> Brief:
+        """All takes share what the first one assumed; title, harmony, returns and notes have the take's own seed."""
+        first = make_brief(self.controls, self.manifest, seed)
+        if take == 0:
+            return first
+        own = make_brief(self.controls, self.manifest, take_seed(seed, take))
+        return replace(first, seed=own.seed, title=self.controls.title or own.title)
+
+
+def take_seed(seed: int, take: int) -> int:
+    """The seed of a further take: its own, and the same for the same pair always."""
+    return seed if take == 0 else int(np.random.SeedSequence([seed, take]).generate_state(2, np.uint32).view(np.uint64)[0] >> 1)
+
+
+def make_request(brief: Brief, plan: Plan, sampling: Sampling) -> Request:
+    """What the sampler is asked for a brief: every part plays and ends in the last bar, on one long chord."""
+    parts = len(brief.parts)
+    must, single = np.zeros(MAX_PARTS, dtype=bool), np.zeros(MAX_PARTS, dtype=bool)
+    must[:parts] = True
+    single[:parts] = [p.single for p in brief.parts]
+    return Request(
+        plan.bars, plan.programs, plan.controls, cadence_masks(plan.bars, brief.parts, brief.key, brief.sections), sampling,
+        seed=brief.seed, source=plan.source, must_play=must, single=single, final_steps=steps_of_bar(brief),
+    )  # fmt: skip
+
+
+def make_piece(brief: Brief, plan: Plan, written: Written, take: int) -> Piece:
+    """Finishes and judges one take."""
+    score = finish(written.rows, plan, brief)
+    verdict = judge(score, brief, written.nats_per_note, find_problems(score))
+    report = {
+        "title": brief.title, "take": take, "take_seed": brief.seed, "style": brief.style, "key": brief.key.name,
+        "meter": f"{brief.meter[0]}/{brief.meter[1]}", "tempo_qpm": round(brief.tempo_qpm, 2), "tempo": brief.tempo_word,
+        "form": brief.form, "bars": brief.bars, "notes": len(score.notes), "seconds": round(seconds_of(score), 2),
+        "parts": list(brief.names), "nats_per_note": round(written.nats_per_note, 4),
+        "problems": [f"bar {p.bar}: {p.kind}, {p.detail}" for p in verdict.problems],
+    }  # fmt: skip
+    return Piece(score, written.rows, plan, brief, verdict, report)

@@ -1,0 +1,113 @@
+"""Which takes to keep: the playable ones, those the model finds likely, those that did as asked, and no two alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zhiyin.encoding.rows import BAR, PART, PITCH, POSITION
+from zhiyin.inference.brief import Brief
+from zhiyin.measures.playability import Problem
+from zhiyin.score import Score
+
+DIFFERENT = 0.3  # least share of notes that two kept takes do not have in common
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What speaks for and against a take. ``penalty``: nats a note that its faults cost it; lower is better."""
+
+    problems: tuple[Problem, ...]
+    nats: float
+    penalty: float
+
+    @property
+    def playable(self) -> bool:
+        """Whether it has no hard problem."""
+        return not any(p.hard for p in self.problems)
+
+    @property
+    def cost(self) -> float:
+        """What takes are ranked by: nats a note, plus penalties."""
+        return self.nats + self.penalty
+
+
+def judge(score: Score, brief: Brief, nats: float, problems: tuple[Problem, ...]) -> Verdict:
+    """Weighs a take: soft problems, aimlessness (too few or too many different pitches, long rests), wide melodic leaps."""
+    penalty = 0.3 * sum(not p.hard for p in problems)
+    for part in range(len(brief.parts)):
+        notes = score.notes[score.notes["part"] == part]
+        if score.parts[part].drums:
+            continue
+        if len(notes) < max(2, brief.bars // 2):
+            penalty += 2.0  # a part that hardly plays
+            continue
+        penalty += _monotony(notes) + _leaps(notes)
+        penalty += 1.5 * _silence(score, notes)
+    return Verdict(problems, nats, penalty + 0.5 * _crossings(score, brief))
+
+
+def _monotony(notes: np.ndarray) -> float:
+    """Share of notes that repeat the pitch before them, beyond a half; few different pitches in many notes."""
+    top = notes[np.r_[np.diff(notes["onset"]) > 0, True]]
+    same = float((np.diff(top["pitch"]) == 0).mean()) if len(top) > 4 else 0.0
+    few = len(np.unique(top["pitch"])) < min(5, len(top) // 4)
+    return 4 * max(same - 0.5, 0.0) + 1.0 * few
+
+
+def _leaps(notes: np.ndarray) -> float:
+    """Share of leaps of more than an octave in the top line, beyond a twentieth."""
+    top = notes[np.r_[np.diff(notes["onset"]) > 0, True]]
+    if len(top) < 4:
+        return 0.0
+    return 6 * max(float((np.abs(np.diff(top["pitch"].astype(int))) > 12).mean()) - 0.05, 0.0)
+
+
+def _silence(score: Score, notes: np.ndarray) -> float:
+    """Share of bars in which a part does not begin a note, beyond a quarter."""
+    bars = len(np.unique(score.bar_of(notes["onset"])))
+    return max(1 - bars / len(score.bars) - 0.25, 0.0)
+
+
+def _crossings(score: Score, brief: Brief) -> float:
+    """Share of bars in which the upper of two neighbouring parts lies, on average, below the lower one, beyond a tenth."""
+    worst = 0.0
+    ranges = [(p.low, p.high) for p in brief.parts]
+    for upper in range(len(ranges) - 1):
+        if ranges[upper][0] <= ranges[upper + 1][0] or any(score.parts[p].drums for p in (upper, upper + 1)):
+            continue
+        means = [_bar_means(score, p) for p in (upper, upper + 1)]
+        both = ~np.isnan(means[0]) & ~np.isnan(means[1])
+        if both.any():
+            worst = max(worst, float((means[0][both] < means[1][both]).mean()) - 0.1)
+    return worst
+
+
+def _bar_means(score: Score, part: int) -> np.ndarray:
+    notes = score.notes[score.notes["part"] == part]
+    bar = score.bar_of(notes["onset"])
+    count = np.bincount(bar, minlength=len(score.bars))
+    total = np.bincount(bar, weights=notes["pitch"], minlength=len(score.bars))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Share of notes (bar, position, part, pitch) that two takes do not have in common: 0 alike … 1 nothing shared."""
+    columns = [BAR, POSITION, PART, PITCH]
+    one, two = ({tuple(r) for r in rows[:, columns].tolist()} for rows in (a, b))
+    union = len(one | two)
+    return 1 - len(one & two) / union if union else 0.0
+
+
+def choose(rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, kept: Sequence[int] = ()) -> list[int]:
+    """Indices of up to ``count`` takes: ``kept`` first, then playable ones by cost, each different from those before it."""
+    out = list(kept)
+    order = sorted((i for i, v in enumerate(verdicts) if v.playable and i not in out), key=lambda i: verdicts[i].cost)
+    for i in order:
+        if len(out) >= count:
+            break
+        if all(distance(rows[i], rows[j]) >= DIFFERENT for j in out):
+            out.append(i)
+    return out
