@@ -242,6 +242,11 @@ BROKEN = {
     "not kern": ("hello world\n", ["line 1", "'hello world'"]),
     "empty spine": (spines("**kern", "*-"), ["no music found"]),
     "pitch": ("**kern\n4" + "c" * 40 + "\n*-\n", ["line 2", "0..127"]),
+    "long number": ("**kern\n4" + "0" * 40 + "c\n*-\n", ["line 2", "no music has"]),
+    "no common grid": (
+        spines("**kern", *[f"{p}c" for p in (9973, 9967, 9949, 9941, 9931, 9929)], "*-"),
+        ["no common grid"],
+    ),
     "zero": ("**kern\n4%0c\n*-\n", ["line 2", "no length"]),
 }
 

@@ -77,6 +77,8 @@ def parse_token(text: str) -> KernToken:
 
 def recip_quarters(digits: str, divisor: str | None, dots: str) -> Fraction:
     """Quarters of a kern rhythm: ``4`` quarter, ``0`` breve, ``00`` long, ``3%2`` two thirds of a whole note, dots."""
+    if len(digits) > 5 or len(divisor or "") > 5 or len(dots) > 5:
+        raise ValueError("a note value that no music has")
     if digits.strip("0") == "":
         value = Fraction(4 * 2 ** len(digits))
     else:

@@ -13,6 +13,8 @@ from zhiyin.formats.kern_spines import DYNAM, LYRIC, Column, Layout, Table
 from zhiyin.formats.kern_tokens import TIE_END, TIE_NONE, KernToken, parse_token
 from zhiyin.score.score import Mark
 
+MAX_OPEN_SLURS = 64
+MAX_UNIT = 10**18  # ticks to the quarter while walking
 _DYNAMIC = re.compile(r"[mpfszr]+")
 _DYNAMICS = frozenset(
     [
@@ -219,12 +221,11 @@ class Walker:
             self.ties.setdefault(key, []).append((index, time + duration, column.track, column.layer))
 
     def _open_tie(self, time: int, key: tuple[int, int], column: Column) -> int:
-        found = [t for t in self.ties.get(key, ()) if t[1] == time]
-        if not found:
-            return -1
-        best = max(found, key=lambda t: (t[2] == column.track, t[3] == column.layer))
-        self.ties[key] = [t for t in self.ties[key] if t is not best and t[1] >= time]
-        return best[0]
+        waiting = [t for t in self.ties.get(key, ()) if t[1] >= time]
+        found = [t for t in waiting if t[1] == time]
+        best = max(found, key=lambda t: (t[2] == column.track, t[3] == column.layer), default=None)
+        self.ties[key] = [t for t in waiting if t is not best]
+        return best[0] if best else -1
 
     def _decorate(self, time: int, column: Column, place: Place, token: KernToken) -> None:
         voice = place.first_voice + column.layer
@@ -235,6 +236,7 @@ class Walker:
             onset, began_in = stack.pop(at)
             self.out.marks.append(Mark(onset, "slur", "", place.part, time, began_in, place.staff))
         stack.extend([(time, voice)] * opens)
+        del stack[:-MAX_OPEN_SLURS]
         for kind, value in token.marks:
             self.out.marks.append(Mark(time, kind, value, place.part, -1, voice, place.staff))
 
@@ -322,8 +324,15 @@ def _compile(table: Table, name: str) -> tuple[dict[str, tuple], int]:
                 f"{name}: a note cannot be read at line {number}", expected="a kern note or rest such as '4cc#'",
                 received=f"{text[:40]!r} ({problem})",
             ) from None  # fmt: skip
-    unit = math.lcm(1, *{t.duration.denominator for t in parsed.values()},
-                    *{n.duration.denominator for t in parsed.values() for n in t.notes})  # fmt: skip
+    unit = 1
+    for steps in {n.duration.denominator for t in parsed.values() for n in (t, *t.notes)}:
+        unit = math.lcm(unit, steps)
+        if unit > MAX_UNIT:
+            raise FormatError(
+                f"{name}: the durations have no common grid",
+                expected=f"≤ {MAX_UNIT} steps to a quarter",
+                received="more",
+            )
     return {text: _in_ticks(token, unit) for text, token in parsed.items()}, unit
 
 

@@ -21,7 +21,8 @@ from zhiyin.formats.files import read_bytes
 from zhiyin.formats.limits import LIMITS, Limits, check
 from zhiyin.formats.musicxml_heads import PartHead, part_heads
 from zhiyin.formats.musicxml_parse import score_tree
-from zhiyin.formats.musicxml_walk import TIE_START, TIE_STOP, MarkRow, PartEvents, PartWalker, Place, divisions_of
+from zhiyin.formats.musicxml_values import divisions_of
+from zhiyin.formats.musicxml_walk import TIE_START, TIE_STOP, MarkRow, PartEvents, PartWalker, Place
 from zhiyin.score.dynamics import marks_to_velocity
 from zhiyin.score.repeats import expand_repeats as unfold
 from zhiyin.score.score import BAR, NOTE, UNKNOWN_KEY, Mark, Part, Score
@@ -140,7 +141,7 @@ def _starts(events: Sequence[PartEvents], meters: list[tuple[int, int]], unit: i
 
 
 def _tick(at: Place, starts: list[int]) -> int:
-    return starts[at[0]] + at[1]
+    return min(starts[at[0]] + at[1], starts[-1])
 
 
 def _mark(row: MarkRow, starts: list[int], part: int) -> Mark:

@@ -22,12 +22,11 @@ from zhiyin.formats.musicxml_directions import (
     words_kind,
 )
 from zhiyin.formats.musicxml_heads import PartHead
+from zhiyin.formats.musicxml_values import divisions_of, key_of, meter_of, pitch_of, transposition_of
 
 TIE_START, TIE_STOP = 1, 2
+MAX_VOICES = 255
 DEFAULT_DRUM_KEY = 38
-_STEP = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
-_MODES = {"major": 0, "ionian": 0, "minor": 1, "aeolian": 1}
 
 Place = tuple[int, int]  # (index of the bar, ticks from its start)
 
@@ -229,6 +228,8 @@ class PartWalker:
 
     def _voice(self, text: str) -> int:
         known = self.voices.get(text)
+        if known is None and len(self.voices) >= MAX_VOICES:
+            return MAX_VOICES
         if known is None:
             plain = text.strip()
             number = int(plain) if plain.isascii() and plain.isdigit() and len(plain) < 4 else 0
@@ -238,24 +239,15 @@ class PartWalker:
         return known
 
     def _pitch(self, element: Element) -> tuple[int, int]:
-        step, alter, octave = "", 0.0, 0
         try:
-            for child in element:
-                if child.tag == "step":
-                    step = (child.text or "").strip()
-                elif child.tag == "octave":
-                    octave = int(child.text or "")
-                elif child.tag == "alter":
-                    alter = float(child.text or 0)
-            semitones = round(alter)
-            number = 12 * octave + 12 + _STEP[step] + semitones + self.chromatic
-        except (ValueError, KeyError, OverflowError):
-            raise self._bad(
-                "a step A..G, an octave and an alteration", " ".join(t.strip() for t in element.itertext())
-            ) from None
+            number, spelling = pitch_of(element)
+        except ValueError:
+            received = " ".join((c.text or "").strip() for c in element)
+            raise self._bad("a step A..G, an octave and an alteration", received) from None
+        number += self.chromatic
         if not 0 <= number <= 127:
             raise self._bad("a pitch in MIDI's 0..127", str(number))
-        return number, _FIFTHS[step] + 7 * max(-9, min(9, semitones)) + self.fifths
+        return number, spelling + self.fifths
 
     def _notations(self, notations: Element, at: Place, voice: int, staff: int) -> None:
         for element in notations:
@@ -378,37 +370,16 @@ class PartWalker:
             if child.tag == "divisions":
                 self.divisions = divisions_of(child.text) or self.divisions
             elif child.tag == "transpose":
-                self._transpose(child)
+                self.chromatic, self.fifths = transposition_of(child)
         for child in element:
             if child.tag == "key":
-                self._key(child)
+                key = key_of(child, self.fifths)
+                if key:
+                    self.out.keys.append(((self.bar, self.time), *key))
             elif child.tag == "time":
-                meter = _meter(child)
+                meter = meter_of(child)
                 if meter:
                     self.out.meters.append((self.bar + (self.time > 0), *meter))
-
-    def _transpose(self, element: Element) -> None:
-        def number(tag: str) -> int | None:
-            text = (element.findtext(tag) or "").strip()
-            return int(float(text)) if re.fullmatch(r"[+-]?\d{1,3}(\.\d+)?", text) else None
-
-        chromatic, diatonic = number("chromatic") or 0, number("diatonic")
-        nearest = (chromatic * 7 + 6) % 12 - 6
-        self.fifths = 7 * chromatic - 12 * diatonic if diatonic is not None else nearest
-        if abs(self.fifths) > 12:
-            self.fifths = nearest
-        self.chromatic = chromatic + 12 * (number("octave-change") or 0)
-
-    def _key(self, element: Element) -> None:
-        try:
-            fifths = int((element.findtext("fifths") or "").strip())
-        except ValueError:
-            return
-        fifths += self.fifths
-        fifths -= 12 * (1 if fifths > 7 else -1 if fifths < -7 else 0)
-        if -7 <= fifths <= 7:
-            mode = _MODES.get((element.findtext("mode") or "").strip().lower(), -1)
-            self.out.keys.append(((self.bar, self.time), fifths, mode))
 
     def _barline(self, element: Element) -> None:
         left = element.get("location", "right") == "left"
@@ -439,27 +410,3 @@ class PartWalker:
         elif self.ending is not None:
             self.out.structure.append(MarkRow(self.ending[0], "ending", self.ending[1], end=at))
             self.ending = None
-
-
-def divisions_of(text: str | None) -> int:
-    """Divisions of a quarter as an int ≥ 1, or 0 where there are none that make sense."""
-    text = (text or "").strip()
-    if not re.fullmatch(r"\d{1,9}(\.\d+)?", text):
-        return 0
-    return round(float(text))
-
-
-def _meter(element: Element) -> tuple[int, int] | None:
-    """(numerator, denominator) of a ``<time>``; composite meters are added up; None without a measure."""
-    total, bottom = 0, 0
-    texts = [(c.tag, (c.text or "").strip()) for c in element if c.tag in ("beats", "beat-type")]
-    for (first, beats), (second, unit) in zip(texts[::2], texts[1::2]):
-        if (first, second) != ("beats", "beat-type") or not re.fullmatch(r"\d{1,3}", unit) or not int(unit):
-            return None
-        if not re.fullmatch(r"\d{1,3}(\s*\+\s*\d{1,3})*", beats):
-            return None
-        count, unit_number = sum(int(b) for b in beats.split("+")), int(unit)
-        common = max(bottom, unit_number)
-        total = total * (common // bottom if bottom else 1) + count * (common // unit_number)
-        bottom = common
-    return (total, bottom) if 0 < total <= 999 and 0 < bottom <= 256 else None
