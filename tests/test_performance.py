@@ -57,8 +57,10 @@ def test_same_seed_same_performance_other_seed_another():
 def test_amount_zero_leaves_the_score_and_a_played_score_is_left_alone():
     score = hymn()
     assert perform(score, amount=0) is score
-    live = score.replace(timing="performed")
-    assert perform(live) is live
+    live = perform(score)
+    assert perform(live, seed=9) is live
+    written = score.replace(timing="performed")
+    assert len(np.unique(perform(written).notes["velocity"])) > 8, "a label alone does not make a performance"
     with pytest.raises(InputError, match=r"amount out of range\. Expected 0\.\.3\. Received -1"):
         perform(score, amount=-1)
 

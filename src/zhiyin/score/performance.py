@@ -34,14 +34,14 @@ def perform(score: Score, *, seed: int = 0, amount: float = 1.0) -> Score:
     """The score as played, with timing "performed": repeats unfolded, the same notes, every velocity given.
 
     amount scales every deviation, 1 is natural; 0 gives the unfolded score unperformed. A score that was played in
-    (timing "performed") is only unfolded.
+    (timing "performed", and onsets off the grid) is only unfolded.
     """
     if not 0 <= amount <= 3:
         raise InputError(
             "amount out of range", expected="0..3", received=str(amount), hint="1 is natural, 0 mechanical"
         )
     score = expand_repeats(score)
-    if amount == 0 or score.timing == "performed" or not len(score.notes):
+    if amount == 0 or not len(score.notes) or _played_in(score):
         return score
     rng = np.random.default_rng(seed)
     score = _fine(score)
@@ -58,6 +58,12 @@ def perform(score: Score, *, seed: int = 0, amount: float = 1.0) -> Score:
     delay = round(0.05 / quarter_seconds * score.ticks_per_quarter)
     pedal = pedal_marks(score, delay=delay)
     return slowed.replace(notes=notes, marks=slowed.marks + pedal, timing="performed")
+
+
+def _played_in(score: Score) -> bool:
+    """Whether the score says that it was played and shows it: 5 % of onsets or more off the twelfths of a quarter."""
+    place = score.notes["onset"].astype(np.int64) * 12 % score.ticks_per_quarter
+    return score.timing == "performed" and bool(np.mean(place != 0) >= 0.05)
 
 
 def _fine(score: Score) -> Score:
