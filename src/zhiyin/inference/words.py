@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +71,11 @@ class _Reader:
         while match := re.search(pattern, self.text, flags):
             self.text = self.text[: match.start()] + "\x00" * (match.end() - match.start()) + self.text[match.end() :]
             yield match
+
+    def spoken(self, names: Iterable[str]) -> list[str]:
+        """Names all of whose words stand in the prompt, longest first (a cheap look before patterns are compiled)."""
+        text = self.text.casefold()
+        return sorted((n for n in names if all(w in text for w in re.split(r"[\s-]+", n.casefold()))), key=lambda n: -len(n))
 
     def say(self, name: str, value: Any, source: str, shown: str = "") -> None:
         """Sets a control; a second, different value is a contradiction."""
@@ -170,7 +175,7 @@ def _read_keys(reader: _Reader) -> None:
     for match in reader.matches(patterns[3], 0):
         reader.assumed.append(f"{match.group(0).strip()}: major")
         _say_key(reader, match.group(1), match.group(2) or match.group(3) or "", "major", match.group(0))
-    for name in _longest(tables.MODES):
+    for name in reader.spoken(tables.MODES):
         for match in reader.matches(_word(name)):
             if "key" in reader.values and not reader.values["key"].endswith(tables.MODES[name]):
                 _contradiction("mode", reader.source["key"], match.group(0))
@@ -201,7 +206,7 @@ def _read_meters(reader: _Reader) -> None:
         top, bottom = match.group(1) or match.group(3), match.group(2) or match.group(4)
         below = {"quarter": 4, "half": 2}.get(bottom.lower()) or number(bottom)
         reader.say("meter", _meter(number(top), below), match.group(0))
-    for name in _longest(tables.NAMED_METERS):
+    for name in reader.spoken(tables.NAMED_METERS):
         for match in reader.matches(_word(name)):
             reader.say("meter", tables.NAMED_METERS[name], match.group(0))
 
@@ -258,7 +263,7 @@ def _read_forms(reader: _Reader) -> None:
     for match in reader.matches(r"(?<![A-Za-z])(A[A-H]{1,15}'?)(?![A-Za-z])(?:[\s-]form|\s*曲式)?", 0):
         reader.say("form", find_form(match.group(1)), match.group(0))
     for table, name in ((tables.NAMED_FORMS, "form"), (tables.NAMED_CADENCES, "cadence")):
-        for phrase in _longest(table):
+        for phrase in reader.spoken(table):
             for match in reader.matches(_word(phrase)):
                 reader.say(name, table[phrase], match.group(0))
 
@@ -276,7 +281,7 @@ def _read_names(reader: _Reader, styles: Sequence[Mapping[str, Any]], composers:
                 if first == (rank == 0) and name.casefold() not in instruments:
                     names.setdefault(name, str(entry["name"]))
         before = "style" in reader.values
-        for name in _longest(names):
+        for name in reader.spoken(names):
             for match in reader.matches(_word(name)):
                 if before and names[name] != reader.values["style"]:
                     reader.ignored.append(match.group(0).strip())
@@ -304,7 +309,7 @@ def _read_composers(reader: _Reader, composers: Sequence[Mapping[str, Any]]) -> 
     for zh, name in tables.COMPOSERS_ZH.items():
         for full in (v for k, v in people.items() if k == name):
             people = {**people, zh: full}
-    for name in _longest(people):
+    for name in reader.spoken(people):
         for match in reader.matches(
             rf"(?:\b(?:like|by|after|in\s+the\s+(?:style|manner)\s+of|à\s+la)\s+)?{_word(name)}(?:'s)?(?:风格|式)?"
         ):
@@ -315,7 +320,7 @@ def _read_parts(reader: _Reader) -> None:
     known = instrument_names()
     found: list[tuple[int, int, tuple[str, ...], str]] = []
     plural = {f"{n}{s}": n for n in known if n.isascii() for s in ("s", "es", "i")}
-    for name in _longest([*ENSEMBLES, *known, *plural]):
+    for name in reader.spoken([*ENSEMBLES, *known, *plural]):
         many = (
             rf"(?:\b({'|'.join(('two', 'three', 'four', 'five', '[2-8]'))})\s+)?"
             if name.isascii()
@@ -340,7 +345,7 @@ def _read_parts(reader: _Reader) -> None:
 
 def _read_tempo_and_mood(reader: _Reader) -> None:
     ranges: list[tuple[float, float, str]] = []
-    for name in _longest([*tables.TEMPO_WORDS, *tables.MOODS]):
+    for name in reader.spoken([*tables.TEMPO_WORDS, *tables.MOODS]):
         for match in reader.matches(_word(name)):
             word = match.group(0).strip()
             if name in tables.MOODS:
@@ -395,7 +400,7 @@ def _refuse_genres(reader: _Reader, styles: Sequence[Mapping[str, Any]]) -> None
     """A kind of music that the catalog lacks is refused; another would be a silent guess."""
     if not styles:
         return
-    for name in _longest(tables.GENRES):
+    for name in reader.spoken(tables.GENRES):
         for match in reader.matches(_word(name)):
             if "style" in reader.values:
                 reader.ignored.append(match.group(0).strip())
@@ -413,8 +418,3 @@ def _word(name: str) -> str:
     """Pattern of a name: whole words, plural allowed in Latin letters; any spaces or hyphens between words."""
     pattern = r"[\s-]+".join(re.escape(w) for w in re.split(r"[\s-]+", name))
     return rf"(?<![A-Za-z]){pattern}(?:'?s)?(?![A-Za-z])" if name[-1:].isascii() else pattern
-
-
-def _longest(names: Iterable[str]) -> list[str]:
-    key: Callable[[str], int] = len
-    return sorted(names, key=key, reverse=True)
