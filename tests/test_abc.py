@@ -207,7 +207,7 @@ def test_accidentals_are_written_where_a_reader_could_doubt():
         onset=np.arange(6) * Q, duration=Q, pitch=[66, 77, 65, 65, 66, 65], spelling=[6, -1, -1, -1, 6, -1]
     )
     score = Score(notes, regular_bars(2, Q), (Part(),), Q)
-    assert abc_text(score).splitlines()[-1] == "^F2 =f2 =F2 F2 | ^F2 =F2 z4 |]"
+    assert abc_text(score).splitlines()[-1] == "^F2 =f2 =F2 =F2 | ^F2 =F2 z4 |]"
 
 
 def test_the_record_is_a_comment(tmp_path):

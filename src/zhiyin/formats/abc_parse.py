@@ -41,6 +41,9 @@ _SHORT = {
     ".": "staccato", "~": "roll", "H": "fermata", "L": "accent", "M": "lowermordent", "O": "coda",
     "P": "uppermordent", "S": "segno", "T": "trill", "u": "upbow", "v": "downbow",
 }  # fmt: skip
+_LEAVING = frozenset(
+    ["fine", "D.C.", "D.S.", "dacapo", "dacoda", "D.C.alfine", "D.S.alfine", "D.C.alcoda", "D.S.alcoda"]
+)
 _TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 
 
@@ -380,6 +383,10 @@ class _Parser:
         """Ends the bar that is being read, if it has begun; signs at an empty one belong to the bar before."""
         bar = state.bar
         state.fresh_accidentals()
+        if state.layer:  # words such as !D.C.! may stand behind the last note of a bar
+            words = [w for w in state.pending.decorations if w in _LEAVING]
+            state.layer[-1].decorations += words
+            state.pending.decorations = [w for w in state.pending.decorations if w not in words]
         if not bar.length:
             if state.voice.bars:
                 state.voice.bars[-1].closes += closes
