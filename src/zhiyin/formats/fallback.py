@@ -230,7 +230,7 @@ class _Translator:
         for time, key in self._changes(m21.key.KeySignature):
             here = bars["onset"] >= time
             bars["key"][here] = max(-7, min(7, key.sharps))
-            bars["mode"][here] = {"major": 0, "minor": 1}.get(getattr(key, "mode", None), -1)
+            bars["mode"][here] = {"major": 0, "minor": 1}.get(str(getattr(key, "mode", "")), -1)
         for time, tempo in self._changes(m21.tempo.MetronomeMark):
             if tempo.getQuarterBPM():
                 bars["tempo_qpm"][bars["onset"] >= time] = tempo.getQuarterBPM()
