@@ -123,6 +123,7 @@ def test_the_manifest_names_papers_and_hashes(built):
     _, out, _, _ = built
     corpus = open_corpus(out)
     assert corpus.manifest["collections"][0]["licence"] == "LicenseRef-own"
+    assert corpus.manifest["held_out"] == ["Bach's four-part chorales"]
     assert corpus.manifest["encoding"] == "rows/1"
     assert corpus.verify() == []
     assert all(len(p.file_sha256) == 64 for p in corpus.table)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from zhiyin.corpus.holdout import HOLDOUT_FILE, chorales, reason_held_out
+from zhiyin.corpus.holdout import HOLDOUT_FILE, chorales, reason_held_out, reason_not_clean
+from zhiyin.errors import CorpusError
 from zhiyin.provenance.fingerprint import piece_prints
 
 NOTHING = np.zeros(0, dtype=np.uint64)
@@ -68,3 +69,22 @@ def test_four_voices_by_bach_are_held():
     assert reason_held_out(labels, NOTHING) == "a four-part vocal setting by Bach"
     psalm = labels | {"title": "Lobet den Herrn, alle Heiden (Psalm 117)"}
     assert reason_held_out(psalm, NOTHING) == ""
+
+
+@pytest.mark.parametrize(
+    ("labels", "held"),
+    [
+        ({"composer": "Haydn, Joseph", "genre": "string quartet"}, True),
+        ({"composer": "MozartWA", "genre": "Classical", "instrument": "String Quartet"}, True),
+        ({"composer": "Haydn, Joseph", "instrument": "1 cello 1 viola 2 violn"}, True),
+        ({"composer": "Haydn, Joseph", "genre": "Sacred; Mass"}, False),
+        ({"composer": "Mayer, Emilie", "genre": "string quartet"}, False),
+    ],
+)
+def test_quartets_of_the_composer_benchmark_can_be_left_out(labels, held):
+    assert bool(reason_not_clean(labels, "haydn-mozart")) == held
+
+
+def test_an_unknown_benchmark_is_an_error():
+    with pytest.raises(CorpusError, match=r"Unknown benchmark 'haydn'. Expected 'haydn-mozart'"):
+        reason_not_clean({}, "haydn")

@@ -34,14 +34,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How to build. ``workers``: processes. ``hold_out``: keep benchmark works out (the house's rule).
+    """How to build. ``workers``: processes. ``hold_out``: keep Bach's chorales out (the house's rule).
 
+    ``clean_for``: benchmarks (see ``holdout.BENCHMARKS``) whose works are left out as well.
     ``i_have_the_rights``: build from what forbids machine learning or has no known licence; noted in the manifest.
     """
 
     workers: int = 1
     seconds_per_file: float = SECONDS_PER_FILE
     hold_out: bool = True
+    clean_for: tuple[str, ...] = ()
     licence: str = "LicenseRef-own"
     i_have_the_rights: bool = False
 
@@ -104,7 +106,7 @@ def build(
     seconds = time.perf_counter() - started
     chunks = [(task, read_chunk(chunk_path(task))) for task in tasks]
     _write_failures(out, chunks)
-    selection = select(_drafts(chunks), hold_out=options.hold_out)
+    selection = select(_drafts(chunks), hold_out=options.hold_out, clean_for=options.clean_for)
     report = _write_store(out, chunks, selection, [(c, len(found)) for c, _, found in listed], options)
     done = replace(report, seconds=time.perf_counter() - started, reused_files=reused)
     made_notes = sum(p["notes"] for _, chunk in chunks for p in chunk.pieces)
@@ -314,7 +316,7 @@ def _manifest(
         ],
         "licence": strictest(terms_of(s) for s in licences | {c.licence for c, _ in listed}).spdx,
         "i_have_the_rights": options.i_have_the_rights,
-        "held_out": "Bach's four-part chorales" if options.hold_out else "nothing",
+        "held_out": [*(["Bach's four-part chorales"] if options.hold_out else []), *options.clean_for],
         "styles": selection.styles,
         "composers": selection.composers,
     }

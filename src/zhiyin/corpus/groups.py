@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 COMMON = 64  # a fingerprint in more pieces than this (a scale, an alberti bass) says nothing
-MIN_SHARED = 8
-MIN_CONTAINMENT = 0.35  # shared / the smaller piece: enough to keep two pieces on one side of the split
+MIN_SHARED = 10
+MIN_CONTAINMENT = 0.12  # shared / the smaller piece: strangers share ~0, arrangements and quotations 0.15 and more
 SAME_PIECE = 0.5  # shared / the larger: versions of one piece, which share its weight
 VALID_SHARE, TEST_SHARE = 0.03, 0.03
 SMALL_SIDE = 3.0  # pieces that a style with enough groups has on each small side, at least

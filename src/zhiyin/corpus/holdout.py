@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from zhiyin.errors import CorpusError, near_names
+
 HOLDOUT_FILE = Path(__file__).with_name("holdout.npz")
 MIN_SHARED = 6
 MIN_CONTAINMENT = 0.3
@@ -53,6 +55,23 @@ def chorales() -> HoldOut:
     with np.load(HOLDOUT_FILE, allow_pickle=False) as stored:
         names = tuple(stored["names"].tobytes().decode().split("\n"))
         return HoldOut(stored["hashes"].astype(np.uint64), stored["works"].astype(np.int64), names)
+
+
+BENCHMARKS = ("haydn-mozart",)
+
+
+def reason_not_clean(labels: Mapping[str, str], benchmark: str) -> str:
+    """Why a piece must not train a package whose figure on ``benchmark`` is reported; "" when it may.
+
+    haydn-mozart: string quartets of Haydn, Mozart and Beethoven.
+    """
+    if benchmark not in BENCHMARKS:
+        raise CorpusError(
+            f"Unknown benchmark {benchmark!r}", expected=near_names(benchmark, BENCHMARKS), received=repr(benchmark)
+        )
+    quartet = re.search(r"quartet|1 cello 1 viola 2 violn", f"{labels.get('genre')} {labels.get('instrument')}", re.I)
+    tested = re.search(r"haydn|mozart|beethoven", labels.get("composer", ""), re.I)
+    return f"a quartet by a composer of the {benchmark} benchmark" if quartet and tested else ""
 
 
 def reason_held_out(labels: Mapping[str, str], prints: np.ndarray) -> str:

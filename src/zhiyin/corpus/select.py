@@ -15,7 +15,7 @@ import numpy as np
 from zhiyin.corpus.collections.catalog import COLLECTIONS
 from zhiyin.corpus.composers import composer_groups, composer_name, group_of
 from zhiyin.corpus.groups import group_pieces, split_groups
-from zhiyin.corpus.holdout import reason_held_out
+from zhiyin.corpus.holdout import reason_held_out, reason_not_clean
 from zhiyin.corpus.source import PieceSource
 from zhiyin.corpus.style_rules import style_of
 from zhiyin.corpus.styles import STYLES, fold, spoken_names
@@ -85,9 +85,9 @@ class Selection:
             }
 
 
-def select(drafts: Sequence[Draft], *, hold_out: bool = True) -> Selection:
+def select(drafts: Sequence[Draft], *, hold_out: bool = True, clean_for: Sequence[str] = ()) -> Selection:
     """Removes hold-outs and exact duplicates, groups and weighs near duplicates, labels, splits."""
-    left, removed = _remove(drafts, hold_out)
+    left, removed = _remove(drafts, hold_out, clean_for)
     if not left:
         return Selection([], removed)
     works = [f"{d.collection}:{d.source.work}" for d in left]
@@ -108,13 +108,16 @@ def select(drafts: Sequence[Draft], *, hold_out: bool = True) -> Selection:
     return _numbered(kept, removed)
 
 
-def _remove(drafts: Sequence[Draft], hold_out: bool) -> tuple[list[Draft], list[dict[str, Any]]]:
+def _remove(
+    drafts: Sequence[Draft], hold_out: bool, clean_for: Sequence[str]
+) -> tuple[list[Draft], list[dict[str, Any]]]:
     left: list[Draft] = []
     removed: list[dict[str, Any]] = []
     seen: dict[str, str] = {}
     for draft in drafts:
         info = draft.info
         held = reason_held_out(info["labels"], draft.prints) if hold_out else ""
+        held = held or next(filter(None, (reason_not_clean(info["labels"], name) for name in clean_for)), "")
         if held:
             removed.append({"id": info["id"], "kind": "held out", "reason": held})
         elif info["content"] in seen:
