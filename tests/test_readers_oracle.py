@@ -93,7 +93,7 @@ def placed(part: Any, starts: list[float] | None) -> Iterator[tuple[float, Any]]
         measures = enumerate(part.getElementsByClass(music21.stream.Measure))
         pairs = ((starts[k] + float(n.offset), n) for k, measure in measures for n in measure.flatten().notes)
     for start, element in pairs:
-        cue = element.hasStyleInformation and element.style.noteSize == "cue"
+        cue = element.hasStyleInformation and getattr(element.style, "noteSize", None) == "cue"
         if not cue and not isinstance(element, music21.harmony.Harmony | music21.note.Unpitched):
             yield start, element
 
