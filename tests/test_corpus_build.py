@@ -145,6 +145,26 @@ def test_a_second_build_reuses_everything_and_is_the_same(built):
     assert again.failures == report.failures
 
 
+def test_a_changed_file_is_read_again_and_its_old_chunk_goes(tmp_path):
+    for i in range(3):
+        save(tune(200 + i), tmp_path / "in" / f"{i}.mid")
+    build([tmp_path / "in"], tmp_path / "out")
+    (before,) = (tmp_path / "out" / "chunks").iterdir()
+    save(tune(300), tmp_path / "in" / "1.mid")
+    report = build([tmp_path / "in"], tmp_path / "out")
+    (after,) = (tmp_path / "out" / "chunks").iterdir()
+    assert (report.reused_files, report.pieces) == (0, 3)
+    assert after != before
+
+
+def test_a_folder_of_songs_called_jazz_is_a_style_of_its_own(tmp_path):
+    save(tune(1), tmp_path / "in" / "jazz" / "song.mid")
+    drums = tune(2).replace(parts=(Part("kit", 0, drums=True),))
+    save(drums, tmp_path / "in" / "rock" / "beat.mid")
+    build([tmp_path / "in"], tmp_path / "out")
+    assert set(open_corpus(tmp_path / "out").styles) == {"jazz", "drums-rock"}
+
+
 def test_a_changed_byte_is_noticed(built, tmp_path):
     _, out, _, _ = built
     copy = tmp_path / "copy"

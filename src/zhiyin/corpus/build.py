@@ -108,6 +108,7 @@ def build(
     _write_failures(out, chunks)
     selection = select(_drafts(chunks), hold_out=options.hold_out, clean_for=options.clean_for)
     report = _write_store(out, chunks, selection, [(c, len(found)) for c, _, found in listed], options)
+    _sweep(out / "chunks", tasks)
     done = replace(report, seconds=time.perf_counter() - started, reused_files=reused)
     made_notes = sum(p["notes"] for _, chunk in chunks for p in chunk.pieces)
     return replace(done, notes_per_second=made_notes / seconds if seconds > 0 and not reused else 0.0)
@@ -169,6 +170,14 @@ def _run_chunks(tasks: list[ChunkTask], options: BuildOptions, files: int, progr
             if progress:
                 progress(done, files)
     return reused
+
+
+def _sweep(folder: Path, tasks: Iterable[ChunkTask]) -> None:
+    """Deletes chunks that this build did not use: files that changed since, older versions, other sources."""
+    used = {chunk_path(task) for task in tasks}
+    for path in folder.glob("*.npz"):
+        if path not in used:
+            path.unlink()
 
 
 def _drafts(chunks: Sequence[tuple[ChunkTask, Chunk]]) -> list[Draft]:

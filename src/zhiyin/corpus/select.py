@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from zhiyin.corpus.holdout import reason_held_out, reason_not_clean
 from zhiyin.corpus.source import PieceSource
 from zhiyin.corpus.style_rules import style_of
 from zhiyin.corpus.styles import STYLES, fold, spoken_names
+from zhiyin.encoding.fields import DRUM_PROGRAM
 
 
 @dataclass(frozen=True)
@@ -153,9 +154,14 @@ def _is_own(draft: Draft) -> bool:
 
 
 def _own_label(draft: Draft) -> str:
-    """The style that a user's own folder names: a catalog style by any of its names, else the word itself."""
-    label = draft.info["labels"].get("style", "").strip()
-    return spoken_names().get(label.lower(), label.lower()) if label else ""
+    """The style that a user's own folder names: a catalog style by any of its names, else the word itself.
+
+    A drum style is meant only where there is nothing but drums: a folder "jazz" of songs is a style of its own.
+    """
+    label = draft.info["labels"].get("style", "").strip().lower()
+    found = spoken_names().get(label, label)
+    only_drums = set(draft.info["programs"]) == {DRUM_PROGRAM}
+    return found if only_drums or not found.startswith("drums") else label
 
 
 def _numbered(kept: list[Kept], removed: list[dict[str, Any]]) -> Selection:
@@ -168,12 +174,10 @@ def _numbered(kept: list[Kept], removed: list[dict[str, Any]]) -> Selection:
         name: _count(i, [k for k in kept if k.composer_group == name]) for i, name in enumerate(group_names, start=1)
     }
     numbered = [
-        Kept(
-            **{
-                **k.__dict__,
-                "style_id": styles[k.style]["id"] if k.style in styles else 0,
-                "composer_id": composers[k.composer_group]["id"] if k.composer_group in composers else 0,
-            }
+        replace(
+            k,
+            style_id=styles[k.style]["id"] if k.style in styles else 0,
+            composer_id=composers[k.composer_group]["id"] if k.composer_group in composers else 0,
         )
         for k in kept
     ]

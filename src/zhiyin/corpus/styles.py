@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection as Sized
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from zhiyin.errors import ControlError, near_names
 
@@ -133,6 +134,7 @@ STYLES: dict[str, Style] = {
 }
 
 
+@cache
 def spoken_names() -> dict[str, str]:
     """Every way to name a style, in lower case (names, titles, Chinese, synonyms) -> the style's name.
 
