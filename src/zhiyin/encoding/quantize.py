@@ -51,6 +51,8 @@ def quantize(score: Score) -> tuple[Score, QuantizeReport]:
             "The score has no notes", expected="at least one note", received="0 notes", hint="check the file"
         )
     counts: dict[str, int | float | bool] = {"notes": len(score.notes), "nominal_grid": score.timing == "performed"}
+    if score.notes["grace"].all():
+        raise EncodingError("The score has only grace notes", expected="at least one full note", received="0 full notes")
     score, dropped = _fewer_parts(score)
     counts |= dropped
     scaled = score.notes["onset"].astype(np.float64) * STEPS_PER_QUARTER / score.ticks_per_quarter
@@ -61,10 +63,6 @@ def quantize(score: Score) -> tuple[Score, QuantizeReport]:
     bars, counts["split_bars"] = _grid_bars(grid)
     notes = grid.notes[~grid.notes["grace"]]
     counts["dropped_graces"] = len(grid.notes) - len(notes)
-    if not len(notes):
-        raise EncodingError(
-            "The score has only grace notes", expected="at least one full note", received="0 full notes"
-        )
     notes, counts["merged"] = _merge_doubles(notes.copy())
     notes, counts["cut"] = _cut_restruck(notes)
     legal = DURATIONS[duration_class(notes["duration"])]
@@ -122,7 +120,7 @@ def _grid_bars(grid: Score) -> tuple[np.ndarray, int]:
         )
         rows += [last.copy() for _ in range(-(-missing // int(last["duration"])))]
     table = np.array(rows)
-    upbeat = table["number"][0] == 0
+    upbeat = table["number"][0] == 0 and len(table) > 1
     bars = bars_array(table["duration"].tolist(), **{n: table[n] for n in _KEPT})
     bars["number"] = np.arange(len(bars)) + (0 if upbeat else 1)
     bars["tempo_qpm"] = tempo_of(tempo_class(_carried(table["tempo_qpm"])))
