@@ -127,6 +127,12 @@ def test_drawings_keep_their_ids_apart() -> None:
     assert {u[1:] for u in uses} <= set(ids)
 
 
+def test_texts_of_the_notation_have_their_font_everywhere() -> None:
+    html = page_html([piece(), piece()])
+    assert html.count("@font-face{font-family:'Zhiyin Serif';") == 3
+    assert "font-src data:" in html
+
+
 def test_data_drive_the_playhead() -> None:
     marks = (Mark(48, "tempo", "=60"),)
     score = tune(2).replace(marks=marks)

@@ -27,7 +27,7 @@ from zhiyin.formats.files import atomic_write
 from zhiyin.formats.limits import LIMITS, check
 from zhiyin.formats.musicxml_write import musicxml_text
 from zhiyin.formats.raster import svg_to_png
-from zhiyin.formats.svg import MUSIC_FONT, font_face, parse_svg, size_of, stack, svg_text, tag
+from zhiyin.formats.svg import MUSIC_FONT, TEXT_FONTS, font_face, parse_svg, size_of, stack, svg_text, tag
 from zhiyin.score.score import Score
 
 _WORKER = Path(__file__).with_name("engraving_worker.py")
@@ -215,7 +215,7 @@ def _finish(page: str, title: str, composer: str) -> str:
     sets alike, the music font inside where it is used, and the heading on top."""
     root = parse_svg(page)
     inner = next(e for e in root if e.tag == tag("svg"))
-    inner.set("fill", "currentColor")
+    inner.attrib.update({"fill": "currentColor", "font-family": TEXT_FONTS})
     inner.attrib.pop("color", None)
     root.attrib.pop("overflow", None)
     _settle_texts(inner)
@@ -257,7 +257,7 @@ def _heading(title: str, composer: str, width: float) -> tuple[ET.Element, int] 
     """Title and composer in a band over the staves: the drawing and its height in verovio's units."""
     if not title and not composer:
         return None
-    group = ET.Element(tag("g"), {"class": "heading", "font-family": "Times, serif", "fill": "currentColor"})
+    group = ET.Element(tag("g"), {"class": "heading", "font-family": TEXT_FONTS, "fill": "currentColor"})
     used = 500
     if title:
         size = min(_TITLE, int(width * 0.9 / (0.5 * len(title))))

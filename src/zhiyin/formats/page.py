@@ -24,7 +24,7 @@ from urllib.parse import quote
 from zhiyin.errors import FormatError, InputError
 from zhiyin.formats.files import atomic_write
 from zhiyin.formats.playhead import timeline_of
-from zhiyin.formats.svg import isolate, parse_svg, plain, svg_text, tag
+from zhiyin.formats.svg import TEXT_FONT, font_face, isolate, parse_svg, plain, svg_text, tag
 from zhiyin.score.score import Score
 
 SOUND_SUFFIX = {
@@ -87,13 +87,14 @@ def page_html(pieces: Sequence[PieceOnPage], *, language: str = "en") -> str:
         f"default-src 'none'; img-src data:; media-src data: blob:; font-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
+    fonts = "".join(font_face(TEXT_FONT, style) for style in ("Regular", "Bold", "Italic"))
     name = plain(pieces[0].title) if len(pieces) == 1 else f"{plain(pieces[0].title)} + {len(pieces) - 1}"
     return (
         f'<!doctype html>\n<html lang="{"zh-Hans" if language == "zh" else "en"}" data-language="{language}">\n<head>\n'
         f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="generator" content="zhiyin">\n'
-        f"<title>{name} · zhiyin</title>\n<style>{_asset('page.css')}</style>\n</head>\n<body>\n"
+        f"<title>{name} · zhiyin</title>\n<style>{fonts}{_asset('page.css')}</style>\n</head>\n<body>\n"
         f'{"".join(_header(pieces))}<main class="wrap">\n'
         f"{''.join(_take(piece, number, len(pieces)) for number, piece in enumerate(pieces, 1))}</main>\n"
         f"{_footer()}<script>{script}</script>\n</body>\n</html>\n"

@@ -25,6 +25,8 @@ XLINK = "http://www.w3.org/1999/xlink"
 XML = "http://www.w3.org/XML/1998/namespace"
 Attributes: TypeAlias = dict[str, Any]  # of one element, as shape() takes them
 MUSIC_FONT = "Zhiyin Music"  # our subset of Leipzig: musical signs inside lines of text
+TEXT_FONT = "Zhiyin Serif"  # our subset of Liberation Serif: as wide as Times, which verovio lays texts out by
+TEXT_FONTS = f"Times, 'Times New Roman', 'Liberation Serif', Tinos, 'Nimbus Roman', '{TEXT_FONT}', serif"
 _HREFS = ("href", f"{{{XLINK}}}href")
 _UNSAFE = {f"{{{SVG}}}{name}" for name in ("script", "foreignObject", "iframe", "set", "animate", "a")}
 _URL = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
@@ -167,10 +169,9 @@ def record_text(record: Mapping[str, Any]) -> str:
 
 
 @cache
-def font_face(family: str = MUSIC_FONT) -> str:
-    """A CSS @font-face rule that carries the music font inside itself."""
-    data = (files("zhiyin") / "data" / "fonts" / "ZhiyinMusic-Regular.ttf").read_bytes()
-    return (
-        f"@font-face{{font-family:'{family}';src:url(data:font/ttf;base64,{base64.b64encode(data).decode()}) "
-        "format('truetype');}"
-    )
+def font_face(family: str = MUSIC_FONT, style: str = "Regular") -> str:
+    """A CSS @font-face rule that carries one of our fonts inside itself. style: Regular, Bold or Italic."""
+    data = (files("zhiyin") / "data" / "fonts" / f"{family.replace(' ', '')}-{style}.ttf").read_bytes()
+    look = {"Bold": "font-weight:bold;", "Italic": "font-style:italic;"}.get(style, "")
+    source = f"url(data:font/ttf;base64,{base64.b64encode(data).decode()}) format('truetype')"
+    return f"@font-face{{font-family:'{family}';{look}src:{source};}}"
