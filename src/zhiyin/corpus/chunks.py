@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from zhiyin.corpus.collections.catalog import COLLECTIONS
-from zhiyin.corpus.movements import split_movements
+from zhiyin.corpus.movements import MOVEMENTS_VERSION, split_movements
 from zhiyin.corpus.pool import Tell
 from zhiyin.corpus.reading import read_scores
 from zhiyin.corpus.source import PieceSource, unchanged
@@ -62,7 +62,8 @@ def chunk_path(task: ChunkTask) -> Path:
     for source in task.sources:
         stat = (Path(task.root) / source.path).stat() if (Path(task.root) / source.path).exists() else None
         state = f"{stat.st_size} {stat.st_mtime_ns}" if stat else "missing"
-        digest.update(f"{source.path.as_posix()} {source.split_movements} {state}\n".encode())
+        rule = source.split_movements and MOVEMENTS_VERSION
+        digest.update(f"{source.path.as_posix()} {rule} {state}\n".encode())
     return Path(task.out) / f"{task.collection}-{digest.hexdigest()[:24]}.npz"
 
 

@@ -9,10 +9,14 @@ import numpy as np
 from zhiyin.score.score import Score
 
 MIN_BARS = 12
+MOVEMENTS_VERSION = 2  # of the rule below: chunks made by another are made again
 
 
 def split_movements(score: Score, min_bars: int = MIN_BARS) -> list[Score]:
-    """The movements of a score, cut at its final bar lines; pieces of fewer than ``min_bars`` bars stay joined."""
+    """The movements of a score; pieces of fewer than ``min_bars`` bars stay joined.
+
+    A movement begins after a final bar line, and where the bar numbers begin anew under a tempo word.
+    """
     starts = _movement_starts(score, min_bars)
     ends = [*starts[1:], len(score.bars)]
     made = [bar_range(score, first, last) for first, last in zip(starts, ends)]
@@ -20,9 +24,12 @@ def split_movements(score: Score, min_bars: int = MIN_BARS) -> list[Score]:
 
 
 def _movement_starts(score: Score, min_bars: int) -> list[int]:
-    ticks = {m.onset for m in score.marks if m.kind == "barline" and m.value == "final"}
+    finals = [m.onset for m in score.marks if m.kind == "barline" and m.value == "final"]
+    words = [m.onset for m in score.marks if m.kind == "tempo" and not m.value.startswith("=")]
+    number = score.bars["number"]
+    anew = np.r_[False, (number[1:] <= number[:-1]) & (number[1:] <= 1)] & np.isin(score.bars["onset"], words)
     starts = [0]
-    for bar in np.flatnonzero(np.isin(score.bars["onset"], sorted(ticks))):
+    for bar in np.flatnonzero(np.isin(score.bars["onset"], finals) | anew):
         if bar - starts[-1] >= min_bars and len(score.bars) - bar >= min_bars:
             starts.append(int(bar))
     return starts
