@@ -23,16 +23,15 @@ class Limits:
     bars: int = 20_000
     hours: float = 6.0  # of sounding music, through the tempo map
     marks: int = 500_000
-    seconds: float = 60.0  # of work in a worker process, where a format needs one
 
 
 LIMITS: dict[str, Limits] = {
     "midi": Limits(),
     "musicxml": Limits(),
     "kern": Limits(),
-    "abc": Limits(bytes=8 * 2**20, notes=200_000, parts=64, bars=5_000, seconds=10.0),
-    "sound": Limits(hours=2.0, notes=500_000, seconds=600.0),
-    "engraving": Limits(notes=100_000, parts=64, bars=3_000, seconds=120.0),
+    "abc": Limits(bytes=8 * 2**20, notes=200_000, parts=64, bars=5_000),
+    "sound": Limits(hours=2.0, notes=500_000),
+    "engraving": Limits(notes=100_000, parts=64, bars=3_000),
 }
 
 _UNITS = {"bytes": "bytes", "notes": "notes", "parts": "parts", "bars": "bars", "hours": "hours", "marks": "marks"}

@@ -91,10 +91,10 @@ class _Road:
 
     def _line_after(self, tick: int) -> int:
         """The bar line at a tick > 0, else the one after it (tick 0 belongs to the first bar)."""
-        return int(self.lines[min(np.searchsorted(self.lines, max(tick, 1)), len(self.lines) - 1)])
+        return int(self.lines[min(int(np.searchsorted(self.lines, max(tick, 1))), len(self.lines) - 1)])
 
     def _line_before(self, tick: int) -> int:
-        return int(self.lines[max(np.searchsorted(self.lines, tick, side="right") - 1, 0)])
+        return int(self.lines[max(int(np.searchsorted(self.lines, tick, side="right")) - 1, 0)])
 
     def walk(self) -> list[tuple[int, int]]:
         """Stretches (from, to) in ticks, in playing order."""
