@@ -53,6 +53,7 @@ def quantize(score: Score) -> tuple[Score, QuantizeReport]:
     counts: dict[str, int | float | bool] = {"notes": len(score.notes), "nominal_grid": score.timing == "performed"}
     if score.notes["grace"].all():
         raise EncodingError("The score has only grace notes", expected="at least one full note", received="0 full notes")
+    counts["dropped_graces"] = int(score.notes["grace"].sum())
     score, dropped = _fewer_parts(score)
     counts |= dropped
     scaled = score.notes["onset"].astype(np.float64) * STEPS_PER_QUARTER / score.ticks_per_quarter
@@ -62,7 +63,6 @@ def quantize(score: Score) -> tuple[Score, QuantizeReport]:
     grid = score.with_resolution(STEPS_PER_QUARTER)
     bars, counts["split_bars"] = _grid_bars(grid)
     notes = grid.notes[~grid.notes["grace"]]
-    counts["dropped_graces"] = len(grid.notes) - len(notes)
     notes, counts["merged"] = _merge_doubles(notes.copy())
     notes, counts["cut"] = _cut_restruck(notes)
     legal = DURATIONS[duration_class(notes["duration"])]
