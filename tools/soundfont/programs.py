@@ -55,7 +55,7 @@ PROGRAMS: tuple[tuple[str, str, Offsets], ...] = (
     ("Viola", "Solo Strings", {"filter_cutoff": -300}),
     ("Cello", "Solo Strings", {}),
     ("Contrabass", "Solo Strings", {"filter_cutoff": -600}),
-    ("Tremolo Strings", "Strings", {"attack": -1200}),
+    ("Tremolo Strings", "Strings", {"attack": -1200, "tremolo": 55, "tremolo_rate": 300}),
     ("Pizzicato", "Nylon", {"decay": -3000, "release": -300}),
     ("Harp", "Nylon", {"release": 2400, "decay": 300}),
     ("Timpani", "Timpani", {}),

@@ -12,6 +12,8 @@ GENERATORS = {
     "filter_cutoff": 8,  # absolute cents (6900 = 440 Hz)
     "filter_q": 9,  # centibels
     "mod_env_to_filter": 11,  # cents
+    "tremolo": 13,  # centibels, by the modulation oscillator
+    "tremolo_rate": 22,  # absolute cents (0 = 8.2 Hz)
     "pan": 17,  # 0.1 %, -500 left .. 500 right
     "vibrato_delay": 23,  # timecents
     "vibrato_rate": 24,  # absolute cents

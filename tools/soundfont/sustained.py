@@ -174,7 +174,7 @@ def _pulse(n: np.ndarray, f: np.ndarray, key: int) -> np.ndarray:
 
 
 STRINGS = Tone(
-    "Strings", (38, 47, 56, 65, 74, 84), _bowed, 0.7, 22000, width=13, attack=0.11, release=0.38, octaves=1.5
+    "Strings", (38, 47, 56, 65, 74, 84), _bowed, 0.7, 22000, width=10, attack=0.11, release=0.38, octaves=1.5
 )
 SYNTH_STRINGS = Tone(
     "Synth Strings", (40, 52, 64, 76), _saw, 0.42, 20000, width=16, attack=0.18, release=0.6, octaves=1.0

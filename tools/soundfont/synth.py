@@ -61,8 +61,8 @@ def band_loop(
     cycles, size = loop_cycles(frequency, rate, seconds)
     n = np.arange(1, int(0.46 * rate / frequency) + 1)
     level = np.asarray(amplitude(n, n * frequency), dtype=float)
-    tries = 24 if width_cents > 5 else 1
-    loops = [_one_loop(level, cycles, size, width_cents, rng) for _ in range(tries)]
+    tries = 60 if width_cents > 5 else 1
+    loops = [_one_loop(level, cycles, size, width_cents, rng, swept=i % 2 == 1) for i in range(tries)]
     loop = min(loops, key=lambda x: _unsteadiness(x, rate))
     if noise is None:
         return loop
@@ -78,8 +78,10 @@ def _unsteadiness(loop: np.ndarray, rate: int) -> float:
     return float(np.std(np.log(np.sqrt(np.mean(pieces**2, axis=1)) + 1e-9)))
 
 
-def _one_loop(level: np.ndarray, cycles: int, size: int, width_cents: float, rng: np.random.Generator) -> np.ndarray:
-    """One draw of the phases of ``band_loop``; level (harmonics,)."""
+def _one_loop(
+    level: np.ndarray, cycles: int, size: int, width_cents: float, rng: np.random.Generator, *, swept: bool
+) -> np.ndarray:
+    """One draw of the phases of ``band_loop``; level (harmonics,). swept: each band glides (a chirp), else it is noise."""
     bins = size // 2 + 1
     spectrum = np.zeros(bins, dtype=complex)
     for i in range(len(level)):
@@ -89,7 +91,11 @@ def _one_loop(level: np.ndarray, cycles: int, size: int, width_cents: float, rng
         k = np.arange(max(1, centre - reach), min(bins, centre + reach + 1))
         shape = np.exp(-0.5 * ((k - centre) / width) ** 2)
         shape[k == centre] *= 1.9  # keeps the pitch in the middle of the band
-        phase = np.exp(2j * np.pi * rng.random(len(k)))
+        turns = rng.random(len(k))
+        if swept:
+            bend = rng.choice([-1, 1]) * rng.uniform(0.6, 1.4) / max(8 * width, 2)
+            turns = bend * (k - centre) ** 2 + turns[0] * (k - centre) + turns[-1]
+        phase = np.exp(2j * np.pi * turns)
         spectrum[k] += level[i] * shape / np.sqrt(np.sum(shape**2)) * phase
     spectrum[0] = 0
     return np.fft.irfft(spectrum, size) * size / 2
