@@ -185,7 +185,7 @@ def test_after_a_kill_the_build_goes_on_and_nothing_is_lost_or_doubled(tmp_path)
     code += "if __name__ == '__main__': build([Path('own')], Path('corpus'))\n"
     (tmp_path / "run.py").write_text(code)
     env = os.environ | {"PYTHONPATH": str(Path(zhiyin.__file__).parents[1])}
-    running = subprocess.Popen([sys.executable, "run.py"], cwd=tmp_path, env=env, start_new_session=True)
+    running = subprocess.Popen([sys.executable, "run.py"], cwd=tmp_path, env=env, process_group=0)
     limit = time.monotonic() + 200
     while time.monotonic() < limit and len(list(out.glob("chunks/*.npz"))) < 2:
         time.sleep(0.02)
