@@ -8,8 +8,22 @@ import torch
 from zhiyin.encoding.fields import BAR_COLUMN, BAR_SIZES, CONTROL_SIZES, DURATIONS, END, MAX_PARTS
 from zhiyin.encoding.layout import NO_PITCH, START, lay_out
 from zhiyin.encoding.rows import EncodedPiece, with_bars_left
+from zhiyin.models.catalog import build
+from zhiyin.models.rows import RowModel
 
+TINY = {
+    "rnn": {"width": 16, "hidden": 16, "layers": 1, "head_hidden": 16},
+    "lstm": {"width": 16, "hidden": 24, "layers": 2, "head_hidden": 16},
+    "gru": {"width": 16, "hidden": 16, "layers": 1, "head_hidden": 16},
+    "transformer": {"width": 16, "heads": 2, "layers": 2, "hidden": 24, "window": 32, "head_hidden": 16},
+}
 LENGTHS = np.array([24, 36, 48, 72, 96, 144, 384])
+
+
+def tiny(family: str, seed: int = 0) -> RowModel:
+    """An untrained network of a family, small enough for unit tests."""
+    torch.manual_seed(seed)
+    return build(family, **TINY[family]).eval()
 
 
 def random_bars(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -48,23 +48,37 @@ class LegalRow:
         self.step_axis = torch.arange(MAX_BAR_STEPS)
         self.part_axis = torch.arange(MAX_PARTS)
         self.reach = torch.arange(REACH)
-        positions, self.parts_by_quarter = self._stretch(self.cursor[:, None] + self.reach)
-        self.again = self._again(positions[:, 0])
-        ahead = (self.reach > 0)[:, None] | (self.step_axis > self.at[:, None, None])
-        self.positions = positions & ahead  # (B, K, 384), after the last row
-        self._plan_waiting()
+        self.first = self._first_positions()
+        quarters, self.parts_by_quarter = self._stretch(self.cursor[:, None] + self.reach)
+        positions = self._positions(self.cursor)
+        self.again = self._again(positions)
+        self.ahead = positions & (self.step_axis > self.at[:, None])  # in the cursor's bar, after the last row
+        now = _any(self.ahead.unflatten(-1, (QUARTERS, STEPS_PER_QUARTER)))[:, None, :, 0]
+        self._plan_waiting(torch.cat((now.float(), quarters[:, 1:]), 1))
+
+    def _first_positions(self) -> Tensor:
+        """First legal position in each quarter of every position mask (Q, 16); MAX_BAR_STEPS if none."""
+        at = torch.where(self.rules.position_masks, self.step_axis, MAX_BAR_STEPS)
+        return at.unflatten(-1, (QUARTERS, STEPS_PER_QUARTER)).amin(-1)
 
     def _stretch(self, bar: Tensor) -> tuple[Tensor, Tensor]:
-        """Bars (B, K) -> legal positions bool (B, K, 384) and, as 0 or 1, parts with a pitch (B, K, 16, 32)."""
+        """Bars (B, K) -> quarters with a legal position (B, K, 16) and parts with a pitch (B, K, 16, 32), as 0 or 1."""
         rules = self.rules
         count = rules.bar_count[:, None]
         inside = (bar >= 0) & (bar < count)
         bar = torch.minimum(bar.clamp(min=0), count - 1)
         owner = owners(bar, bar)
-        short = self.step_axis < pick(rules.bars[..., LENGTH], owner, bar)[..., None]
-        positions = rules.position_masks[pick(rules.position_index, owner, bar)] & short & inside[..., None]
-        parts = self.open[pick(rules.mask_index, owner, bar)] * self.exists[:, None, None].float()
-        return positions, parts
+        room = pick(rules.bars[..., LENGTH], owner, bar) * inside.long()
+        quarters = self.first[pick(rules.position_index, owner, bar)] < room[..., None]
+        return quarters.float(), self.open[pick(rules.mask_index, owner, bar)]
+
+    def _positions(self, bar: Tensor) -> Tensor:
+        """Legal positions bool (B, 384) of one bar each (B,), order and parts apart."""
+        rules = self.rules
+        item = torch.arange(bar.shape[0])
+        within = torch.minimum(bar, rules.bar_count - 1)
+        short = self.step_axis < rules.bars[..., LENGTH][item, within][:, None]
+        return rules.position_masks[rules.position_index[item, within]] & short & (bar < rules.bar_count)[:, None]
 
     def _again(self, positions: Tensor) -> Tensor:
         """Parts that may still sound at the very place of the last row, bool (B, 32)."""
@@ -74,7 +88,7 @@ class LegalRow:
         sounding = self.parts_by_quarter[:, 0][item, at // STEPS_PER_QUARTER] > 0
         higher = (self._pitch_mask(self.cursor, at, part) & self._above()).float().amax(-1, keepdim=True) > 0
         later = (self.part_axis > self.part[:, None]) | ((self.part_axis == self.part[:, None]) & higher)
-        return allowed & sounding & later
+        return allowed & sounding & later & self.exists
 
     def _above(self) -> Tensor:
         return torch.arange(self.rules.pitch_masks.shape[1]) > self.pitch[:, None]
@@ -85,11 +99,10 @@ class LegalRow:
         item = torch.arange(bar.shape[0])
         return self.rules.pitch_masks[self.rules.mask_index[item, bar, position // STEPS_PER_QUARTER, part]]
 
-    def _plan_waiting(self) -> None:
+    def _plan_waiting(self, quarters: Tensor) -> None:
         """The last bar in reach (counted from the cursor; REACH = further on) where each waiting part can sound."""
-        by_bar = self._parts_by_bar(self.positions, self.parts_by_quarter)
         first = (self.reach == 0)[:, None] & self.again[:, None]
-        self.by_bar = by_bar | first  # (B, K, 32)
+        self.by_bar = self._parts_by_bar(quarters, self.parts_by_quarter) | first  # (B, K, 32)
         tail = self.rules.bar_count[:, None] - 1 - torch.arange(TAIL)
         tail = torch.where(tail > self.cursor[:, None] + MAX_BAR_STEP, tail, -1)
         further = self._parts_by_bar(*self._stretch(tail)).float().amax(1) > 0
@@ -98,10 +111,9 @@ class LegalRow:
         self.required = self.rules.must_play & self.exists
         self.waiting = self.required & (self.last_bar >= 0)
 
-    @staticmethod
-    def _parts_by_bar(positions: Tensor, parts: Tensor) -> Tensor:
-        quarters = positions.unflatten(-1, (QUARTERS, STEPS_PER_QUARTER)).float().amax(-1)
-        return (quarters[:, :, None] @ parts)[:, :, 0] > 0
+    def _parts_by_bar(self, quarters: Tensor, parts: Tensor) -> Tensor:
+        """Which parts can sound in each bar: bool (B, K, 32)."""
+        return ((quarters[:, :, None] @ parts)[:, :, 0] > 0) & self.exists[:, None]
 
     def steps(self) -> Tensor:
         """Legal bar steps and the end, bool (B, 34). Where no row is legal the end is."""
@@ -119,8 +131,9 @@ class LegalRow:
         land = step.clamp(max=MAX_BAR_STEP)
         item = torch.arange(land.shape[0])
         self.bar = self.cursor + land
-        self.land_positions = self.positions[item, land]
-        self.land_parts = self.parts_by_quarter[item, land]  # (B, 16, 32)
+        stays = (land == 0)[:, None]
+        self.land_positions = (~stays & self._positions(self.bar)) | (stays & self.ahead)
+        self.land_parts = self.parts_by_quarter[item, land] * self.exists[:, None].float()  # (B, 16, 32)
         self.stays = (step == 0)[:, None] & self.again
         quarters = (self.land_parts.amax(-1) > 0)[..., None].expand(-1, -1, STEPS_PER_QUARTER).flatten(1)
         here = _any(self.stays) & (self.step_axis == self.at[:, None])
