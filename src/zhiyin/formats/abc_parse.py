@@ -140,7 +140,7 @@ class _Parser:
         named = {"C": (4, 4), "C|": (2, 2), "c": (4, 4), "c|": (2, 2), "none": (4, 4), "": (4, 4)}
         meter = named.get(text)
         if meter is None:
-            match = re.fullmatch(r"(\d+(?:\+\d+)*)/(\d+)", text)
+            match = re.search(r"(\d{1,3}(?:\+\d{1,3})*)/(\d{1,3})", text)
             if match is None or int(match[2]) not in (1, 2, 4, 8, 16, 32, 64):
                 raise FormatError(
                     f"Unknown meter in line {number}", expected="such as 4/4 or 6/8", received=repr(value)
