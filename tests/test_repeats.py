@@ -61,7 +61,14 @@ def test_without_repeats_the_score_itself_comes_back():
         (3, [ending(2, 2, "1."), repeat(2, "end")], [1, 2, 1, 3]),
         (
             6,
-            [ending(2, 2, "1"), repeat(2, "end"), ending(3, 3, "2"), ending(5, 5, "1"), repeat(5, "end"), ending(6, 6, "2")],
+            [
+                ending(2, 2, "1"),
+                repeat(2, "end"),
+                ending(3, 3, "2"),
+                ending(5, 5, "1"),
+                repeat(5, "end"),
+                ending(6, 6, "2"),
+            ],
             [1, 2, 1, 3, 4, 5, 4, 6],
         ),
     ],
