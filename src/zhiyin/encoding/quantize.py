@@ -97,29 +97,19 @@ def _fewer_parts(score: Score) -> tuple[Score, dict[str, int]]:
 
 def _grid_bars(grid: Score) -> tuple[np.ndarray, int]:
     """Bars on the grid: none empty of time, none over 16 quarters, enough for all notes, renumbered from 1 (upbeat 0)."""
-    rows: list[np.ndarray] = []
-    split = 0
-    for bar in grid.bars[grid.bars["duration"] > 0]:
-        pieces = _bar_pieces(int(bar["duration"]))
-        split += len(pieces) - 1
-        for length in pieces:
-            one = bar.copy()
-            one["duration"] = length
-            rows.append(one)
-    if not rows:
+    table = grid.bars[grid.bars["duration"] > 0]
+    if not len(table):
         raise EncodingError(
             "The bars have no length on the grid", expected="bars of ≥ 1/24 quarter", received=f"{len(grid.bars)} bars"
         )
-    end = int((grid.notes["onset"] + np.maximum(grid.notes["duration"], 1)).max())
-    missing = int(grid.notes["onset"].max()) + 1 - sum(int(r["duration"]) for r in rows)
-    if missing > 0:  # notes after the last bar: more bars like it
-        missing = end - sum(int(r["duration"]) for r in rows)
-        last = rows[-1].copy()
-        last["duration"] = (
-            min(round(4 * STEPS_PER_QUARTER * last["meter_numerator"] / last["meter_denominator"]), MAX_BAR_STEPS) or 96
-        )
-        rows += [last.copy() for _ in range(-(-missing // int(last["duration"])))]
-    table = np.array(rows)
+    table, split = _split_long(table)
+    total = int(table["duration"].sum())
+    if grid.notes["onset"].max() >= total:  # notes after the last bar: more bars like it
+        end = int((grid.notes["onset"] + np.maximum(grid.notes["duration"], 1)).max())
+        more = table[-1:].copy()
+        nominal = round(4 * STEPS_PER_QUARTER * int(more["meter_numerator"][0]) / int(more["meter_denominator"][0]))
+        more["duration"] = min(nominal, MAX_BAR_STEPS) or 4 * STEPS_PER_QUARTER
+        table = np.concatenate([table, np.repeat(more, -(-(end - total) // int(more["duration"][0])))])
     upbeat = table["number"][0] == 0 and len(table) > 1
     bars = bars_array(table["duration"].tolist(), **{n: table[n] for n in _KEPT})
     bars["number"] = np.arange(len(bars)) + (0 if upbeat else 1)
@@ -145,10 +135,15 @@ def _carried(tempo: np.ndarray) -> np.ndarray:
     return np.where(given >= 0, tempo[np.maximum(given, 0)], 0.0)
 
 
-def _bar_pieces(length: int) -> list[int]:
-    """A bar's length cut into pieces of at most 16 quarters."""
-    pieces = [MAX_BAR_STEPS] * (length // MAX_BAR_STEPS)
-    return pieces + ([length % MAX_BAR_STEPS] if length % MAX_BAR_STEPS or not pieces else [])
+def _split_long(table: np.ndarray) -> tuple[np.ndarray, int]:
+    """Bars of more than 16 quarters cut into pieces of at most that; how many cuts."""
+    pieces = -(-table["duration"] // MAX_BAR_STEPS)
+    cut = np.repeat(table, pieces)
+    last = np.cumsum(pieces) - 1
+    rest = table["duration"] - MAX_BAR_STEPS * (pieces - 1)
+    cut["duration"] = np.minimum(cut["duration"], MAX_BAR_STEPS)
+    cut["duration"][last] = rest
+    return cut, int(pieces.sum() - len(table))
 
 
 def _merge_doubles(notes: np.ndarray) -> tuple[np.ndarray, int]:

@@ -205,8 +205,12 @@ class Score:
             floor = 0 if table is bars else np.where(table["grace"], 0, 1)
             table["onset"], table["duration"] = onset, np.maximum(end - onset, floor)
         marks = tuple(
-            replace(m, onset=round(m.onset * scale), end=round(m.end * scale) if m.end >= 0 else -1) for m in self.marks
-        )
+            Mark(
+                round(m.onset * scale), m.kind, m.value, m.part, round(m.end * scale) if m.end >= 0 else -1,
+                m.voice, m.staff, m.pitch,
+            )
+            for m in self.marks
+        )  # fmt: skip
         return self.replace(notes=notes, bars=bars, marks=marks, ticks_per_quarter=ticks_per_quarter)
 
 
