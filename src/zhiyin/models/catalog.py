@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from torch import nn
-
 from zhiyin.errors import TrainingError, near_names
 from zhiyin.models.gru import GRU
 from zhiyin.models.lstm import LSTM
@@ -15,7 +13,7 @@ from zhiyin.models.rnn import RNN
 from zhiyin.models.rows import RowModel
 from zhiyin.models.transformer import Transformer, TransformerSizes
 
-FAMILIES: dict[str, tuple[type[Any], type[nn.Module]]] = {
+FAMILIES: dict[str, tuple[type[Any], type[Any]]] = {
     "rnn": (RecurrentSizes, RNN),
     "lstm": (RecurrentSizes, LSTM),
     "gru": (RecurrentSizes, GRU),

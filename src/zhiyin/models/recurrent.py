@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ class RecurrentSizes:
 class RecurrentTrunk(nn.Module):
     """A stack of one torch cell type. State: ``state.h`` (and ``state.c``), each (B, layers, hidden)."""
 
-    cell: type[nn.RNNBase]
+    cell: type[Any]  # nn.RNN, nn.LSTM or nn.GRU
     state_names: tuple[str, ...] = ("state.h",)
 
     def __init__(self, sizes: RecurrentSizes) -> None:

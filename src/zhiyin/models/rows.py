@@ -6,7 +6,7 @@ Shapes: B batch, T rows, N bars, D width. Nothing here knows files, recipes or s
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -17,15 +17,27 @@ from zhiyin.models.layers.embedding import CURSOR, LENGTH, RowEmbedding, owners,
 from zhiyin.models.layers.heads import STEP, VELOCITY, RowHeads, Scene
 
 
+class Trunk(Protocol):
+    """What stands between row embedding and heads: a module of any family."""
+
+    def __call__(
+        self, x: Tensor, time: Tensor, state: dict[str, Tensor] | None = None, count: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """x (B, T, D), time in bars (B, T) -> h (B, T, D) and the new state (``state.*`` or ``cache.*``)."""
+
+    def initial_state(self, batch: int) -> dict[str, Tensor]:
+        """The state before the first row."""
+
+
 class RowModel(nn.Module):
     """Reads rows, writes the next one. ``family`` and ``sizes`` (a dict) rebuild it through ``catalog.build``."""
 
-    def __init__(self, family: str, trunk: nn.Module, sizes: Any) -> None:
+    def __init__(self, family: str, trunk: Trunk, sizes: Any) -> None:
         super().__init__()
         self.family = family
         self.sizes: dict[str, int | float] = asdict(sizes)
         self.embedding = RowEmbedding(sizes.width, sizes.dropout)
-        self.trunk = trunk
+        self.trunk: Trunk = trunk
         self.heads = RowHeads(sizes.width, sizes.head_hidden)
 
     @property
