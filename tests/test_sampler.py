@@ -146,7 +146,7 @@ def test_returns_repeat_the_first_statement_except_where_written_anew(amount):
     returned = np.flatnonzero(source >= 0)
     assert len(returned) >= {0.0: 14, 0.35: 6, 1.0: 0}[amount]
     for bar in returned:
-        assert np.array_equal(by_bar[bar], by_bar[source[bar]]), bar
+        assert np.array_equal(by_bar[bar][:, :3], by_bar[source[bar]][:, :3]), bar
     assert all(len(rows) for rows in by_bar.values())
     assert source[31] == -1
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from zhiyin.encoding.fields import DENSITY_EDGES, DRUM_PROGRAM, REGISTER_EDGES, level
+from zhiyin.encoding.fields import DENSITY_EDGES, REGISTER_EDGES, level
 from zhiyin.errors import ControlError
 from zhiyin.inference.controls import MAX_BARS, Controls, Key, check_controls, find_key, find_meter, find_named
 from zhiyin.inference.form import Section, default_form, plan_sections
-from zhiyin.inference.instruments import Instrument, find_parts, numbered, part_instrument
+from zhiyin.inference.instruments import VOICE, Instrument, find_parts, numbered, part_instrument, voice_name, within
 from zhiyin.inference.titles import make_title
 from zhiyin.inference.word_tables import TEMPO_WORDS
 
@@ -84,7 +84,7 @@ def make_brief(controls: Controls, manifest: Mapping[str, Any], seed: int) -> Br
     sections = plan_sections(bars, controls.form, controls.cadence)
     if not controls.form and len(sections) > 1:
         assumed.append(f"form {default_form(bars) if len(sections) <= 8 else 'rondo'}")
-    _say_rare(style, meter, len(parts), assumed)
+    _say_rare(style, meter, parts, assumed)
     composer = find_named("composer", controls.composer, composers) if controls.composer else {"id": 0, "name": ""}
     minor = key.mode == 1
     return Brief(
@@ -130,12 +130,20 @@ def _meter(controls: Controls, habits: Mapping[str, Any], assumed: list[str]) ->
 
 
 def _parts(controls: Controls, habits: Mapping[str, Any], assumed: list[str]) -> tuple[Instrument, ...]:
+    """Parts asked for, else the style's usual ones in the ranges that its pieces keep."""
     if controls.parts:
         return find_parts(controls.parts)
     listed = habits.get("parts") or (("Piano", 0),)
-    parts = tuple(part_instrument(str(name), int(program)) for name, program in listed)
-    assumed.append("for " + ", ".join(_names(parts)))
-    return parts
+    ranges = habits.get("ranges") or [()] * len(listed)
+    voices = sum(int(program) == VOICE for _, program in listed)
+    parts: list[Instrument] = []
+    for (name, program), usual in zip(listed, ranges):
+        if not name and int(program) == VOICE and usual and voices > 1:
+            name = voice_name((usual[0] + usual[1]) / 2)
+        part = part_instrument(str(name), int(program))
+        parts.append(within(part, *usual) if usual else part)
+    assumed.append("for " + ", ".join(_names(tuple(parts))))
+    return tuple(parts)
 
 
 def _names(parts: tuple[Instrument, ...]) -> tuple[str, ...]:
@@ -147,8 +155,9 @@ def _names(parts: tuple[Instrument, ...]) -> tuple[str, ...]:
 def _key(controls: Controls, habits: Mapping[str, Any], rng: np.random.Generator, assumed: list[str]) -> Key:
     if controls.key:
         return find_key(controls.key)
-    mode = controls.mode or habits.get("mode") or "major"
-    minor = mode in ("minor", 1, "1")
+    share = float(habits.get("minor_share", habits.get("mode") == "minor"))
+    draw = rng.random()
+    minor = controls.mode == "minor" if controls.mode else draw < share
     keys = habits.get("keys", {}).get("minor" if minor else "major") or (_MINOR_KEYS if minor else _MAJOR_KEYS)
     key = find_key(str(keys[int(rng.integers(len(keys)))]))
     assumed.append(f"key {key.name}")
@@ -199,6 +208,7 @@ def _tempo(controls: Controls, habits: Mapping[str, Any], beat: float) -> float:
     if controls.tempo_qpm is not None:
         return float(controls.tempo_qpm)
     usual = float(habits.get("tempo_qpm") or 100 * beat)
+    usual = min(max(usual, 44 * beat), 200 * beat)  # sources that give a tempo by habit give some that nobody plays
     if controls.tempo_range is None:
         return round(usual)
     low, high = (x * beat for x in controls.tempo_range)
@@ -245,17 +255,13 @@ def _level(asked: float | str | None, usual: Any, edges: np.ndarray, names: tupl
     return int(usual or 0)
 
 
-def _say_rare(style: Mapping[str, Any], meter: tuple[int, int], parts: int, assumed: list[str]) -> None:
+def _say_rare(style: Mapping[str, Any], meter: tuple[int, int], parts: tuple[Instrument, ...], assumed: list[str]) -> None:
     """Names combinations that the style was hardly ever seen in, with their n."""
     habits = style.get("defaults", {})
+    asked = ",".join(str(p.program) for p in parts)
     for table, key, what in (
         (habits.get("meters"), f"{meter[0]}/{meter[1]}", f"in {meter[0]}/{meter[1]}"),
-        (habits.get("part_counts"), str(parts), f"for {parts} part{'s' * (parts != 1)}"),
+        (habits.get("part_counts"), asked, "for " + ", ".join(_names(parts))),
     ):
         if table is not None and (n := int(table.get(key, 0))) < _FEW:
             assumed.append(f"rare: {style['name']} {what} stood in {n} of {style.get('n', '?')} training pieces")
-
-
-def is_drums(instrument: Instrument) -> bool:
-    """Whether a part is a drum part."""
-    return instrument.program == DRUM_PROGRAM

@@ -25,7 +25,7 @@ from zhiyin.inference.plan import Plan, make_plan
 from zhiyin.inference.request import Request, Sampling, make_sampling
 from zhiyin.inference.sampler import Sampler, Written
 from zhiyin.inference.words import Words, parse_words
-from zhiyin.measures.playability import find_problems
+from zhiyin.measures.playability import KEYBOARDS, find_problems
 from zhiyin.provenance.package import Package, load_package
 from zhiyin.score import Score
 
@@ -195,9 +195,11 @@ def make_request(brief: Brief, plan: Plan, sampling: Sampling) -> Request:
     must, single = np.zeros(MAX_PARTS, dtype=bool), np.zeros(MAX_PARTS, dtype=bool)
     must[:parts] = True
     single[:parts] = [p.single for p in brief.parts]
+    hands = np.zeros(MAX_PARTS, dtype=bool)
+    hands[:parts] = [p.program in KEYBOARDS for p in brief.parts]
     return Request(
         plan.bars, plan.programs, plan.controls, cadence_masks(plan.bars, brief.parts, brief.key, brief.sections), sampling,
-        seed=brief.seed, source=plan.source, must_play=must, single=single, final_steps=steps_of_bar(brief),
+        seed=brief.seed, source=plan.source, must_play=must, single=single, hands=hands, final_steps=steps_of_bar(brief),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ Ranges are what a good amateur plays without strain, in sounding MIDI pitches, f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zhiyin.encoding.fields import DRUM_PROGRAM, MAX_PARTS
 from zhiyin.errors import ControlError, near_names
@@ -108,6 +108,7 @@ _BY_NAME = {n.casefold(): i for i in INSTRUMENTS for n in (i.name, *i.names)}
 _BY_PROGRAM: dict[int, Instrument] = {}
 for _instrument in INSTRUMENTS:
     _BY_PROGRAM.setdefault(_instrument.program, _instrument)
+VOICE = 52  # program of voices
 _VOICE_PROGRAMS = (52, 53, 54, 91)
 
 
@@ -164,6 +165,22 @@ def _family(program: int) -> tuple[int, int, bool]:
         10: (40, 96, True), 11: (36, 93, False),
     }  # fmt: skip
     return families.get(program // 8, (36, 93, False))
+
+
+def voice_name(pitch: float) -> str:
+    """What a voice whose notes lie around a MIDI pitch is called in a choir."""
+    for low, name in ((65.5, "Soprano"), (60.5, "Alto"), (55, "Tenor")):
+        if pitch >= low:
+            return name
+    return "Bass"
+
+
+def within(instrument: Instrument, low: int, high: int, room: int = 4) -> Instrument:
+    """The instrument kept to a usual range (with some room on either side), never beyond its own, at least an octave wide."""
+    bottom, top = max(instrument.low, low - room), min(instrument.high, high + room)
+    if top - bottom < 12:
+        return instrument
+    return replace(instrument, low=bottom, high=top)
 
 
 def numbered(instruments: Sequence[Instrument]) -> tuple[str, ...]:

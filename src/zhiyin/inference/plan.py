@@ -16,6 +16,7 @@ from zhiyin.encoding.fields import (
     CADENCES,
     CONTROL_COLUMN,
     CONTROLS,
+    DRUM_PROGRAM,
     LETTERS,
     MAX_PARTS,
     MAX_PHRASE_LEFT,
@@ -55,6 +56,8 @@ def make_plan(brief: Brief, *, variation: float = 0.35, chords: bool = True) -> 
     source = vary_returns(returns(brief.sections), brief.sections, variation, rng)
     if chords:
         table[:, BAR_COLUMN["chord"]] = plan_chords(brief.sections, brief.key, rng)
+    if all(p.program == DRUM_PROGRAM for p in brief.parts):
+        table[:, [BAR_COLUMN[n] for n in ("key", "mode", "chord", "cadence")]] = 0
     with_bars_left(table)
     return Plan(table, program_row([p.program for p in brief.parts]), control_row(brief), source)
 

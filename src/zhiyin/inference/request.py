@@ -79,6 +79,7 @@ class Request:
     source: int64 (N,): bar that each bar returns note for note, -1 = written anew.
     first: first bar that is written (bars before it belong to the past). end_bar: the end is legal from it on.
     must_play: bool (32,): parts that must have a note in the last bar. single: bool (32,): parts of one note at a time.
+    hands: bool (32,): keyboard parts, whose chords two hands must be able to take.
     final_steps: duration in steps that notes of the last bar get, 0 = as sampled. keep_velocity: write the sampled
     velocity (else "not given"; the composer sets dynamics afterwards).
     """
@@ -96,6 +97,7 @@ class Request:
     end_bar: int = -1
     must_play: np.ndarray = field(default_factory=lambda: np.zeros(MAX_PARTS, dtype=bool))
     single: np.ndarray = field(default_factory=lambda: np.zeros(MAX_PARTS, dtype=bool))
+    hands: np.ndarray = field(default_factory=lambda: np.zeros(MAX_PARTS, dtype=bool))
     final_steps: int = 0
     keep_velocity: bool = False
     max_rows_per_bar: int = 256

@@ -103,7 +103,15 @@ class Run:
                 self._seen[i] = take.pitch_index
             if take.samples:
                 feed["uniform"][i] = take.uniform()
-        rows, nats = self.session.step(self.memory, feed)
+        found = self.session.look(self.memory, feed)
+        rows, nats = found["next"], found["nats"]
+        refused = [i for i, n in enumerate(self._active) if self.takes[n].refuses(rows[i])]
+        if refused:
+            rows, nats = rows.copy(), nats.copy()
+            feed["last"][refused, 3] = 127  # their part is done with the place where it is
+            second = self.session.look(self.memory, feed)
+            rows[refused], nats[refused] = second["next"][refused], second["nats"][refused]
+        self.session.commit(self.memory, found)
         for i, n in enumerate(self._active):
             self.takes[n].accept(rows[i], nats[i])
         self._compact()

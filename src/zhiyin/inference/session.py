@@ -102,12 +102,12 @@ class StepSession:
     def start(self, batch: int, rows: int = 0) -> Memory:
         """An empty memory for ``batch`` sequences; ``rows``: how many will be read, if known."""
         slots = min(self.window, max(FIRST_SLOTS, rows))
-        states = {n: np.zeros(_shape(i, batch, slots), dtype=_TYPES[i.type]) for n, i in self._states.items()}
-        caches = {n: np.zeros(_shape(i, batch, slots), dtype=_TYPES[i.type]) for n, i in self._caches.items()}
+        states: dict[str, np.ndarray] = {n: np.zeros(_shape(i, batch, slots), dtype=_TYPES[i.type]) for n, i in self._states.items()}
+        caches: dict[str, np.ndarray] = {n: np.zeros(_shape(i, batch, slots), dtype=_TYPES[i.type]) for n, i in self._caches.items()}
         return Memory(states, caches, 0, slots)
 
-    def step(self, memory: Memory, feed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Reads one row per sequence; returns next (B, 6) and nats (B, 6), and moves ``memory`` on in place."""
+    def look(self, memory: Memory, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs the graph for one row per sequence and leaves ``memory`` as it is; outputs by name."""
         if self._caches and memory.count == memory.slots < self.window:
             self._grow(memory)
         inputs = {n: a for n, a in feed.items() if n in self._names}
@@ -115,15 +115,16 @@ class StepSession:
         inputs |= memory.caches
         if "count" in self._names:
             inputs["count"] = np.array(memory.count, dtype=np.int64)
-        outputs = self.graph.run(self._outputs, inputs)
-        found = dict(zip(self._outputs, outputs))
+        return dict(zip(self._outputs, self.graph.run(self._outputs, inputs)))
+
+    def commit(self, memory: Memory, found: Mapping[str, np.ndarray]) -> None:
+        """Moves ``memory`` on over the row that ``look`` has read."""
         for name in self._states:
             memory.states[name] = found[f"new_{name}"]
         slot = memory.count % memory.slots
         for name, cache in memory.caches.items():
             cache[:, :, slot] = found[f"new_{name}"][:, :, 0]
         memory.count += 1
-        return found["next"], found["nats"]
 
     def _grow(self, memory: Memory) -> None:
         slots = min(2 * memory.slots, self.window)

@@ -15,6 +15,7 @@ from zhiyin.encoding.layout import GIVEN, LOOKAHEAD, NO_PITCH, START, WRITTEN, g
 from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION, VELOCITY
 from zhiyin.inference.masks import NO_POSITION
 from zhiyin.inference.request import Request
+from zhiyin.measures.playability import two_hands
 
 _BLOCK = 64  # rows of random numbers drawn at a time
 
@@ -43,6 +44,7 @@ class Take:
         self._ready: deque[list[int]] = deque()  # given rows whose time has come
         self._given = 0
         self._in_bar = 0
+        self._chord: list[int] = []  # pitches written at the last row's place in its part
         self._by_bar: dict[int, list[list[int]]] = {}
         self._source = np.full(count, -1, dtype=np.int64) if request.source is None else request.source
         self._room = request.bars[::-1, BAR_COLUMN["length"]].cumsum()[::-1]  # steps from each bar to the end
@@ -76,6 +78,15 @@ class Take:
         if part >= 0 and self.request.single[part]:
             return np.array([self.last[0], self.last[1], part, 127], dtype=np.int64)
         return self.last
+
+    def refuses(self, sampled: np.ndarray) -> bool:
+        """Whether a sampled row would make a keyboard chord that two hands cannot take."""
+        if not self.samples or sampled[0] != 0 or len(self._chord) < 2:
+            return False
+        _, position, part, _ = self.last
+        if sampled[1] != position or sampled[2] != part or not self.request.hands[part]:
+            return False
+        return not two_hands([*self._chord, int(sampled[3])])
 
     def accept(self, sampled: np.ndarray, nats: np.ndarray) -> None:
         """Takes the graph's answer: moves on to the next row to read (a waiting one, or the one just written)."""
@@ -116,6 +127,10 @@ class Take:
         self.row[:] = (bar - self.cursor, *row[1:], WRITTEN, bar, bar)
         self._in_bar = self._in_bar + 1 if bar == self.cursor else 1
         moved = bar != self.cursor
+        if (bar, row[POSITION], row[PART]) == (self.last[0], self.last[1], self.last[2]):
+            self._chord.append(row[PITCH])
+        else:
+            self._chord = [row[PITCH]]
         self.cursor = bar
         self.last[:] = (bar, row[POSITION], row[PART], row[PITCH])
         self.last_pitch[row[PART]] = row[PITCH]

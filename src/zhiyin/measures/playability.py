@@ -29,7 +29,7 @@ PHRASE_SECONDS = 15.0
 NOTES_PER_SECOND = 14.0
 HUNG_SECONDS = 12.0
 
-_KEYBOARDS = frozenset([*range(0, 8), *range(16, 24)])
+KEYBOARDS = frozenset([*range(0, 8), *range(16, 24)])
 _BLOWN = frozenset([*range(52, 55), *range(56, 80), 109, 111])
 _RANGES = {  # first program of a family -> lowest and highest pitch that its instruments reach
     0: (21, 108), 8: (48, 108), 16: (24, 108), 24: (36, 93), 32: (23, 67), 40: (28, 105), 48: (24, 108), 52: (36, 86),
@@ -89,7 +89,7 @@ def hands(score: Score) -> list[Problem]:
     """Keyboard chords struck together that two hands cannot take: each at most five notes within a tenth."""
     out: list[Problem] = []
     for p, part in enumerate(score.parts):
-        if part.drums or part.program not in _KEYBOARDS:
+        if part.drums or part.program not in KEYBOARDS:
             continue
         notes = score.notes[(score.notes["part"] == p) & ~score.notes["grace"]]
         for onset, chord in _chords(notes):
