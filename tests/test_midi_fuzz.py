@@ -18,7 +18,7 @@ from zhiyin.formats.midi import read_midi
 
 music21 = pytest.importorskip("music21")
 SOURCES = ("bwv66.6", "schoenberg/opus19/movement2", "luca/gloria")
-MAX_SECONDS = 10.0  # for any one mutant
+MAX_SECONDS = 10.0  # of processor time, for any one mutant
 
 
 def real_files(folder: Path) -> list[Path]:
@@ -76,14 +76,14 @@ def run(folder: str, count: int, seed: int) -> None:
     for i in range(count):
         data = mutate(files[i % len(files)], rng)
         (Path(folder) / "last").write_bytes(data)
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             read_midi(data)
             read += 1
         except ZhiyinError as error:
             assert "Received" in str(error) and "Expected" in str(error), str(error)  # noqa: PT017, PT018
             refused += 1
-        slowest = max(slowest, time.perf_counter() - began)
+        slowest = max(slowest, time.process_time() - began)
     print(read, refused, slowest)
 
 
@@ -107,8 +107,9 @@ def test_300_mutants():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_5000_mutants():
-    read, refused, slowest = fuzz(5000, 2, 280)
+    read, refused, slowest = fuzz(5000, 2, 800)
     assert read + refused == 5000
     assert slowest < MAX_SECONDS
 
