@@ -58,9 +58,7 @@ class VerbTable(TyperGroup):
         with formatter.section("Verbs"):
             formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
 
-    def resolve_command(
-        self, ctx: Any, args: list[str]
-    ) -> Any:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Names the nearest verbs when one is not known."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             from zhiyin.errors import near_names
