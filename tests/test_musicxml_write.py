@@ -21,7 +21,22 @@ from zhiyin.errors import InputError
 from zhiyin.formats.musicxml_write import musicxml_text, write_musicxml
 from zhiyin.score.score import Mark, Part, Score, bars_array, notes_array, regular_bars
 
-METERS = [(4, 4), (3, 4), (2, 4), (6, 8), (9, 8), (12, 8), (3, 8), (2, 2), (5, 4), (7, 8), (5, 8), (3, 2), (6, 4), (4, 8)]
+METERS = [
+    (4, 4),
+    (3, 4),
+    (2, 4),
+    (6, 8),
+    (9, 8),
+    (12, 8),
+    (3, 8),
+    (2, 2),
+    (5, 4),
+    (7, 8),
+    (5, 8),
+    (3, 2),
+    (6, 4),
+    (4, 8),
+]
 _TYPES = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1}
 _TYPES |= {name: Fraction(1, 2 ** (i + 1)) for i, name in enumerate(("eighth", "16th", "32nd", "64th", "128th"))}
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -155,7 +170,9 @@ def read_verovio(texts: list[str], folder) -> tuple[list[Counter], str]:
     for i, text in enumerate(texts):
         names.append(str(folder / f"{i}.musicxml"))
         (folder / f"{i}.musicxml").write_text(text, encoding="utf-8")
-    done = subprocess.run([sys.executable, "-c", _VEROVIO, *names], capture_output=True, text=True, timeout=250, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _VEROVIO, *names], capture_output=True, text=True, timeout=250, check=True
+    )
     found = []
     for line in done.stdout.splitlines():
         notes = json.loads(line)
@@ -192,14 +209,21 @@ def random_score(seed: int, given_voices: bool) -> Score:
 
 def _random_voice(rng: random.Random, end: int, voice: int) -> list[dict]:
     rows, at, kind = [], 0, rng.choice(["even", "dotted", "triplets", "anything"])
-    units = {"even": [48, 24, 12, 6], "dotted": [36, 18, 12, 9, 6], "triplets": [24, 8, 8, 16, 4], "anything": list(range(1, 49))}
+    units = {
+        "even": [48, 24, 12, 6],
+        "dotted": [36, 18, 12, 9, 6],
+        "triplets": [24, 8, 8, 16, 4],
+        "anything": list(range(1, 49)),
+    }
     while at < end:
         duration = min(rng.choice(units[kind]) * rng.choice([1, 1, 2]), end - at)
         if kind == "triplets" and at % 24:
             duration = min(rng.choice([8 - at % 8, 24 - at % 24]), end - at)
         if rng.random() < 0.8:
             pitch = 3 * rng.randint(13, 26) + voice
-            rows += [{"onset": at, "duration": duration, "pitch": pitch + 3 * k} for k in range(rng.choice([1, 1, 1, 2, 3]))]
+            rows += [
+                {"onset": at, "duration": duration, "pitch": pitch + 3 * k} for k in range(rng.choice([1, 1, 1, 2, 3]))
+            ]
         at += duration
     return rows
 
@@ -215,8 +239,15 @@ def chorale(name: str) -> Score:
             onset, duration = (Fraction(t) * 24 for t in (note.getOffsetInHierarchy(part), note.duration.quarterLength))
             rows += [{"onset": int(onset), "duration": int(duration), "pitch": p.midi, "part": i} for p in note.pitches]
     bars = list(parsed.parts[0].getElementsByClass("Measure"))
-    meter, key = parsed.recurse().getElementsByClass("TimeSignature")[0], parsed.recurse().getElementsByClass("KeySignature")[0]
-    columns = {"number": [b.number for b in bars], "meter_numerator": meter.numerator, "meter_denominator": meter.denominator}
+    meter, key = (
+        parsed.recurse().getElementsByClass("TimeSignature")[0],
+        parsed.recurse().getElementsByClass("KeySignature")[0],
+    )
+    columns = {
+        "number": [b.number for b in bars],
+        "meter_numerator": meter.numerator,
+        "meter_denominator": meter.denominator,
+    }
     durations = [int(b.duration.quarterLength * 24) for b in bars]
     parts = tuple(Part(p.partName or "", 52) for p in parsed.parts)
     return Score(notes_array(rows), bars_array(durations, key=key.sharps, **columns), parts, 24, timing="notated")
@@ -261,3 +292,182 @@ def test_two_hundred_load_clean_in_music21_and_verovio(tmp_path) -> None:
     scores = [chorale(n) for n in names] + [random_score(seed, seed % 2 == 1) for seed in range(1000, 1150)]
     assert len(scores) == 200
     _check_all(scores, tmp_path)
+
+
+# ---------------------------------------------------------------- single things
+
+
+def _tune(pitches: list[int], duration: int = 24, **bars) -> Score:
+    notes = notes_array(onset=np.arange(len(pitches)) * duration, duration=duration, pitch=pitches)
+    count = -(-len(pitches) * duration // 96)
+    return Score(notes, regular_bars(count, 24, **bars), (Part("Flute", 73),), 24)
+
+
+def _written_notes(score: Score) -> list[ET.Element]:
+    return list(ET.fromstring(musicxml_text(score)).iter("note"))
+
+
+def test_values_ties_and_dots_show_the_beats() -> None:
+    notes = notes_array([(0, 12, 60), (12, 48, 62), (60, 36, 64), (96, 84, 65), (180, 12, 67)])
+    score = Score(notes, regular_bars(2, 24), (Part("A", 73),), 24)
+    told = [
+        (n.findtext("type"), len(n.findall("dot")), [t.get("type") for t in n.iter("tie")])
+        for n in _written_notes(score)
+    ]
+    assert told == [
+        ("eighth", 0, []),
+        ("quarter", 1, ["start"]),
+        ("eighth", 0, ["stop"]),
+        ("quarter", 1, []),
+        ("half", 2, []),
+        ("eighth", 0, []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("durations", "ratio", "types"),
+    [
+        ([8, 8, 8], ("3", "2"), ["eighth"] * 3),
+        ([4] * 6, ("6", "4"), ["16th"] * 6),
+        ([16, 16, 16], ("3", "2"), ["quarter"] * 3),
+        ([32, 32, 32], ("3", "2"), ["half"] * 3),
+        ([16, 8], ("3", "2"), ["quarter", "eighth"]),
+    ],
+)
+def test_tuplets_have_their_usual_values(durations: list[int], ratio: tuple[str, str], types: list[str]) -> None:
+    onsets = np.cumsum([0, *durations])
+    notes = notes_array(onset=onsets[:-1], duration=durations, pitch=60 + np.arange(len(durations)))
+    written = [
+        n
+        for n in _written_notes(Score(notes, regular_bars(1, 24), (Part("A", 73),), 24))
+        if n.find("pitch") is not None
+    ]
+    assert [n.findtext("type") for n in written] == types
+    assert {
+        (n.findtext("time-modification/actual-notes"), n.findtext("time-modification/normal-notes")) for n in written
+    } == {ratio}
+    assert [t.get("type") for n in written for t in n.iter("tuplet")] == ["start", "stop"]
+
+
+def test_quintuplets_on_a_finer_grid_are_kept() -> None:
+    notes = notes_array(onset=np.arange(5) * 4, duration=4, pitch=60)
+    text = musicxml_text(Score(notes, regular_bars(1, 20), (Part("A", 73),), 20))
+    raw, faults = read_plainly(text)
+    assert faults == []
+    assert [n[2] for n in raw] == [Fraction(1, 5)] * 5
+    assert "<actual-notes>5</actual-notes><normal-notes>4</normal-notes>" in text
+
+
+def test_eighths_are_beamed_by_meter() -> None:
+    def beams(score: Score) -> str:
+        words = [n.findtext("beam") or "none" for n in _written_notes(score)]
+        return "".join({"begin": "[", "continue": "-", "end": "]", "none": "."}[w] for w in words)
+
+    assert beams(_tune([60] * 8, 12)) == "[--][--]"
+    assert beams(_tune([60] * 12, 12, numerator=6, denominator=8))[:6] == "[-][-]"
+
+
+def test_accidentals_follow_key_and_bar() -> None:
+    score = _tune([66, 66, 65, 66, 66, 65, 66, 65], key=1)
+    notes = score.notes.copy()
+    notes["spelling"] = np.where(notes["pitch"] == 66, 6, -1)
+    signs = [n.findtext("accidental") or "" for n in _written_notes(score.replace(notes=notes))]
+    assert signs == ["", "", "natural", "sharp", "", "natural", "sharp", "natural"]
+
+
+def test_a_pickup_is_bar_zero_and_implicit() -> None:
+    notes = notes_array([(0, 24, 67), (24, 96, 72)])
+    score = Score(notes, bars_array([24, 96], number=[0, 1]), (Part("A", 73),), 24)
+    bars = list(ET.fromstring(musicxml_text(score)).iter("measure"))
+    assert [(b.get("number"), b.get("implicit")) for b in bars] == [("0", "yes"), ("1", None)]
+
+
+def test_marks_are_written() -> None:
+    marks = (
+        Mark(0, "dynamic", "mf", 0), Mark(0, "hairpin", "crescendo", 0, end=96), Mark(0, "slur", "", 0, end=48),
+        Mark(24, "articulation", "staccato", 0), Mark(72, "fermata", "", 0), Mark(0, "lyric", "Al-", 0),
+        Mark(24, "lyric", "le", 0), Mark(0, "chord", "Dm7/F", 0), Mark(96, "repeat", "start"), Mark(192, "repeat", "end"),
+        Mark(96, "ending", "1", end=192), Mark(0, "tempo", "Andante =72"), Mark(0, "ornament", "trill", 0),
+        Mark(48, "text", "dolce", 0), Mark(96, "jump", "D.C. al Fine"),
+    )  # fmt: skip
+    text = musicxml_text(_tune([62] * 8).replace(marks=marks))
+    root = ET.fromstring(text)
+    for path in ("dynamics/mf", "wedge[@type='crescendo']", "wedge[@type='stop']", "slur[@type='start']", "slur[@type='stop']",
+                 "articulations/staccato", "fermata", "ornaments/trill-mark", "repeat[@direction='forward']",
+                 "repeat[@direction='backward']", "ending[@number='1'][@type='start']", "ending[@type='stop']"):  # fmt: skip
+        assert len(root.findall(f".//{path}")) == 1, path
+    assert [(e.findtext("syllabic"), e.findtext("text")) for e in root.iter("lyric")] == [
+        ("begin", "Al"),
+        ("end", "le"),
+    ]
+    assert [root.findtext(f".//harmony/{p}") for p in ("root/root-step", "kind", "bass/bass-step")] == [
+        "D",
+        "minor-seventh",
+        "F",
+    ]
+    assert root.find(".//sound[@tempo='72']") is not None
+    assert {e.text for e in root.iter("words")} == {"Andante", "dolce", "D.C. al Fine"}
+
+
+def test_grace_notes_stand_before_their_note() -> None:
+    notes = notes_array([(0, 24, 60), (24, 72, 64)])
+    grace = notes_array(onset=[24, 24], duration=0, pitch=[62, 65], grace=True)
+    written = _written_notes(Score(np.concatenate([notes, grace]), regular_bars(1, 24), (Part("A", 73),), 24))
+    assert [n.find("grace") is not None for n in written] == [False, True, True, False]
+
+
+def test_piano_music_takes_two_staves_and_clefs() -> None:
+    right = notes_array(onset=np.arange(8) * 24, duration=24, pitch=[72, 74, 76, 77, 79, 77, 76, 74])
+    left = notes_array(onset=np.arange(4) * 48, duration=48, pitch=[48, 43, 48, 43])
+    root = ET.fromstring(
+        musicxml_text(Score(np.concatenate([right, left]), regular_bars(2, 24), (Part("Piano", 0),), 24))
+    )
+    assert root.findtext(".//staves") == "2"
+    assert [c.findtext("sign") for c in root.iter("clef")] == ["G", "F"]
+    assert Counter(n.findtext("staff") for n in root.iter("note")) == {"1": 8, "2": 4}
+
+
+def test_drums_are_unpitched_with_their_keys() -> None:
+    notes = notes_array(onset=[0, 24, 48, 72], duration=24, pitch=[36, 42, 38, 42])
+    root = ET.fromstring(musicxml_text(Score(notes, regular_bars(1, 24), (Part("Kit", 0, True),), 24)))
+    keys = {e.get("id"): int(e.findtext("midi-unpitched") or 0) - 1 for e in root.iter("midi-instrument")}
+    assert [keys[n.find("instrument").get("id")] for n in root.iter("note")] == [36, 42, 38, 42]
+    assert root.findtext(".//clef/sign") == "percussion"
+
+
+def test_more_than_four_lines_are_cut_but_bars_stay_full() -> None:
+    notes = notes_array(onset=np.arange(12) * 6, duration=96, pitch=50 + 3 * np.arange(12))
+    raw, faults = read_plainly(musicxml_text(Score(notes, regular_bars(2, 24), (Part("A", 73),), 24)))
+    assert faults == []
+    assert sorted(n[3] for n in raw if not n[4]) == [50 + 3 * i for i in range(12)]
+
+
+def test_off_grid_times_are_rounded_to_a_24th() -> None:
+    rng = np.random.default_rng(0)
+    notes = notes_array(
+        onset=np.sort(rng.integers(0, 1900, 40)), duration=rng.integers(1, 700, 40), pitch=rng.integers(40, 80, 40)
+    )
+    raw, faults = read_plainly(
+        musicxml_text(Score(notes, regular_bars(2, 480), (Part("A", 73),), 480, timing="performed"))
+    )
+    assert faults == []
+    assert all((n[1] * 24).denominator == (n[2] * 24).denominator == 1 for n in raw)
+
+
+def test_same_score_same_bytes_and_mxl_holds_the_same_document(tmp_path) -> None:
+    score = _tune([60, 62, 64, 65]).replace(metadata={"title": "A & B", "composer": "Nobody"})
+    for name in ("a.musicxml", "b.musicxml", "a.mxl", "b.mxl"):
+        write_musicxml(score, tmp_path / name, record={"seed": 7})
+    assert (tmp_path / "a.musicxml").read_bytes() == (tmp_path / "b.musicxml").read_bytes()
+    assert (tmp_path / "a.mxl").read_bytes() == (tmp_path / "b.mxl").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.mxl") as archive:
+        assert archive.read("score.musicxml") == (tmp_path / "a.musicxml").read_bytes()
+        assert b"score.musicxml" in archive.read("META-INF/container.xml")
+    root = ET.parse(tmp_path / "a.musicxml").getroot()
+    assert root.findtext("work/work-title") == "A & B"
+    assert json.loads(root.findtext(".//miscellaneous-field[@name='zhiyin']") or "") == {"seed": 7}
+
+
+def test_an_unwritable_place_is_said(tmp_path) -> None:
+    with pytest.raises(InputError, match="cannot be written"):
+        write_musicxml(_tune([60]), tmp_path)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from xml.sax.saxutils import escape, quoteattr
 
-DYNAMICS = frozenset(
-    "p pp ppp pppp ppppp pppppp f ff fff ffff fffff ffffff mp mf sf sfp sfpp fp rf rfz sfz sffz fz n pf sfzp".split()
-)
+_FORTE = ("f", "ff", "fff", "ffff", "fffff", "ffffff", "mf", "sf", "sfz", "sffz", "fz", "rf", "rfz")
+_PIANO = ("p", "pp", "ppp", "pppp", "ppppp", "pppppp", "mp", "sfp", "sfpp", "sfzp", "fp", "pf", "n")
+DYNAMICS = frozenset((*_FORTE, *_PIANO))
 _ARTICULATIONS = {
     "staccato": "staccato", "accent": "accent", "tenuto": "tenuto", "marcato": "strong-accent",
     "staccatissimo": "staccatissimo", "spiccato": "spiccato", "portato": "detached-legato",
@@ -27,18 +27,32 @@ _ORNAMENTS = {
     "turn": "turn", "inverted-turn": "inverted-turn", "delayed-turn": "delayed-turn", "shake": "shake",
     "schleifer": "schleifer", "haydn": "haydn",
 }  # fmt: skip
-_KINDS = (  # suffix as written, MusicXML kind; the longest match wins
-    ("", "major"), ("maj7", "major-seventh"), ("Maj7", "major-seventh"), ("M7", "major-seventh"), ("Δ7", "major-seventh"),
-    ("Δ", "major-seventh"), ("maj9", "major-ninth"), ("maj13", "major-13th"), ("maj", "major"), ("M", "major"),
-    ("m", "minor"), ("min", "minor"), ("-", "minor"), ("m7", "minor-seventh"), ("min7", "minor-seventh"),
-    ("-7", "minor-seventh"), ("m9", "minor-ninth"), ("m11", "minor-11th"), ("m6", "minor-sixth"), ("min6", "minor-sixth"),
-    ("mM7", "major-minor"), ("mMaj7", "major-minor"), ("m(maj7)", "major-minor"), ("7", "dominant"), ("9", "dominant-ninth"),
-    ("11", "dominant-11th"), ("13", "dominant-13th"), ("6", "major-sixth"), ("dim", "diminished"), ("°", "diminished"),
-    ("o", "diminished"), ("dim7", "diminished-seventh"), ("°7", "diminished-seventh"), ("o7", "diminished-seventh"),
-    ("m7b5", "half-diminished"), ("ø7", "half-diminished"), ("ø", "half-diminished"), ("hdim7", "half-diminished"),
-    ("aug", "augmented"), ("+", "augmented"), ("+7", "augmented-seventh"), ("aug7", "augmented-seventh"),
-    ("sus4", "suspended-fourth"), ("sus2", "suspended-second"), ("sus", "suspended-fourth"), ("5", "power"),
-)  # fmt: skip
+_SUFFIXES = {  # MusicXML kind: the suffixes that mean it; the longest match wins
+    "major": ("", "maj", "M"),
+    "minor": ("m", "min", "-"),
+    "dominant": ("7",),
+    "major-seventh": ("maj7", "Maj7", "M7", "Δ7", "Δ"),
+    "minor-seventh": ("m7", "min7", "-7"),
+    "major-minor": ("mM7", "mMaj7", "m(maj7)"),
+    "major-sixth": ("6",),
+    "minor-sixth": ("m6", "min6"),
+    "dominant-ninth": ("9",),
+    "major-ninth": ("maj9", "Maj9", "M9"),
+    "minor-ninth": ("m9", "min9"),
+    "dominant-11th": ("11",),
+    "minor-11th": ("m11", "min11"),
+    "dominant-13th": ("13",),
+    "major-13th": ("maj13", "M13"),
+    "diminished": ("dim", "°", "o"),
+    "diminished-seventh": ("dim7", "°7", "o7"),
+    "half-diminished": ("m7b5", "ø7", "ø", "hdim7"),
+    "augmented": ("aug", "+"),
+    "augmented-seventh": ("aug7", "+7"),
+    "suspended-fourth": ("sus4", "sus"),
+    "suspended-second": ("sus2",),
+    "power": ("5",),
+}
+_KINDS = tuple((suffix, kind) for kind, suffixes in _SUFFIXES.items() for suffix in suffixes)
 _CHORD = re.compile(r"^([A-Ga-g])([#b♯♭]*)(.*?)(?:/([A-Ga-g])([#b♯♭]*))?$")
 _DEGREE = re.compile(r"\(?(add|omit|no)?([b#♭♯-]?)(2|4|5|6|7|9|11|13)\)?,?")
 
@@ -161,7 +175,9 @@ def jump(value: str) -> tuple[str, str]:
     return element("words", value), sound
 
 
-def barline(location: str, style: str = "", ending: tuple[str, str] | None = None, repeat: tuple[str, int] | None = None) -> str:
+def barline(
+    location: str, style: str = "", ending: tuple[str, str] | None = None, repeat: tuple[str, int] | None = None
+) -> str:
     """A bar line; ``ending`` (numbers, start|stop|discontinue), ``repeat`` (forward|backward, times)."""
     parts = [f'<barline location="{location}">', element("bar-style", style) if style else ""]
     if ending:

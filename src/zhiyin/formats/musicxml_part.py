@@ -12,12 +12,12 @@ import numpy as np
 
 from zhiyin.formats import musicxml_marks as words
 from zhiyin.formats.musicxml_marks import element
-from zhiyin.formats.notation import RESOLUTION, STEP, UNIT, Event, Meter, Piece, pieces_of_bar
+from zhiyin.formats.musicxml_page import Page, barlines
+from zhiyin.formats.notation import RESOLUTION, Event, Meter, Piece, pieces_of_bar
 from zhiyin.formats.notation_voices import Line, lines_of_part
-from zhiyin.score.score import BAR, UNKNOWN_KEY, UNSPELLED, Mark, Score
+from zhiyin.score.score import UNKNOWN_KEY, UNSPELLED, Mark
 from zhiyin.score.staves import split_staves
 
-_BAR_GRID = 2 * UNIT  # bars begin on 64ths
 _KEYBOARDS = frozenset([*range(9), *range(16, 21), 46])
 _STEPS = "FCGDAEB"
 _ACCIDENTALS = {-3: "flat-flat-flat", -2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp",
@@ -28,73 +28,6 @@ _DRUM_PLACES = {35: "F4", 36: "F4", 37: "C5", 38: "C5", 39: "C5", 40: "C5", 41: 
                 45: "B4", 46: "G5", 47: "D5", 48: "D5", 49: "A5", 50: "E5", 51: "F5", 52: "A5", 53: "F5", 54: "B5",
                 55: "A5", 56: "E5", 57: "A5", 59: "F5"}  # fmt: skip
 _CROSSED = frozenset([37, 42, 44, 46, 49, 51, 52, 53, 54, 55, 56, 57, 59])
-
-
-@dataclass(frozen=True)
-class Page:
-    """A score with all times on the page's grid: ``onset`` and ``end`` (notes,), ``bars`` (bars + 1,) in ticks of RESOLUTION."""
-
-    score: Score
-    onset: np.ndarray
-    end: np.ndarray
-    bars: np.ndarray
-    divisions: int
-
-    def ticks(self, onset: int) -> int:
-        """A time of the score on the page, on the file's grid."""
-        grid = RESOLUTION // self.divisions
-        return round(onset * self.divisions / self.score.ticks_per_quarter) * grid
-
-    def drum_keys(self, part: int) -> list[int]:
-        """General MIDI drum keys that a part plays (at least one)."""
-        notes = self.score.notes
-        return [int(k) for k in np.unique(notes["pitch"][notes["part"] == part])] or [36]
-
-
-def page_of(score: Score) -> Page:
-    """Puts a score on the page's grid and adds bars where notes sound past the last one."""
-    score = _with_bars_to_end(score)
-    scale = RESOLUTION / score.ticks_per_quarter
-    notes = score.notes
-    starts = notes["onset"].astype(np.int64)
-    times = np.concatenate([starts, starts + notes["duration"]]).astype(np.float64) * scale
-    times = _on_grid(times)
-    onset, end = times[: len(notes)], times[len(notes) :]
-    house = not (times % STEP).any()
-    end = np.maximum(end, onset + np.where(notes["grace"], 0, STEP if house else UNIT))
-    edges = np.r_[score.bars["onset"].astype(np.int64), int(score.bars["onset"][-1]) + int(score.bars["duration"][-1])]
-    edges = np.floor(edges * scale / _BAR_GRID + 0.5).astype(np.int64)
-    edges = np.maximum.accumulate(edges + 0) * _BAR_GRID
-    for i in range(1, len(edges)):
-        edges[i] = max(edges[i], edges[i - 1] + _BAR_GRID)
-    house = house and not (edges % STEP).any()
-    return Page(score, onset, end, edges, 24 if house else RESOLUTION)
-
-
-def _with_bars_to_end(score: Score) -> Score:
-    bars = score.bars
-    last = bars[-1]
-    end = int((score.notes["onset"] + score.notes["duration"]).max()) if len(score.notes) else 0
-    start = int(last["onset"]) + int(last["duration"])
-    if end <= start:
-        return score
-    size = max(1, round(4 * score.ticks_per_quarter * int(last["meter_numerator"]) / int(last["meter_denominator"])))
-    count = -((start - end) // size)
-    more = np.repeat(bars[-1:], count).astype(BAR)
-    more["onset"], more["duration"] = start + size * np.arange(count), size
-    more["number"] = int(last["number"]) + 1 + np.arange(count)
-    more["tempo_qpm"] = 0
-    return score.replace(bars=np.concatenate([bars, more]))
-
-
-def _on_grid(times: np.ndarray) -> np.ndarray:
-    """Rounds times that no written division holds to 1/24 quarter; all of them when the music was not notated."""
-    whole = np.floor(times + 0.5).astype(np.int64)
-    fine = np.zeros(len(whole), dtype=bool)
-    for grid in (UNIT, STEP, RESOLUTION // 20, RESOLUTION // 28, RESOLUTION // 36):
-        fine |= (whole % grid == 0) & (np.abs(times - whole) < 1e-6)
-    coarse = np.floor(times / STEP + 0.5).astype(np.int64) * STEP
-    return np.where(fine, whole, coarse) if fine.mean() > 0.98 else coarse
 
 
 @dataclass
@@ -127,7 +60,7 @@ class PartWriter:
         self.lyrics: dict[int, list[str]] = defaultdict(list)
         self._attach()
         self.directions = self._directions()
-        self.left, self.right = _barlines(page, part)
+        self.left, self.right = barlines(page)
 
     # ------------------------------------------------------------ lines and staves
 
@@ -181,7 +114,12 @@ class PartWriter:
     def _host(here: list[tuple[Line, list[int]]], voice: int, staff: int) -> list[int] | None:
         if not here:
             return None
-        return min(here, key=lambda h: (h[0].number != voice if voice else False, bool(staff) and h[0].staff != staff))[1]
+
+        def strange(place: tuple[Line, list[int]]) -> tuple[bool, bool]:
+            line = place[0]
+            return bool(voice) and line.number != voice, bool(staff) and line.staff != staff
+
+        return min(here, key=strange)[1]
 
     # ------------------------------------------------------------ marks
 
@@ -221,7 +159,8 @@ class PartWriter:
         for mark in self.marks:
             for time, rank, text, closing in self._snippets(mark, pairs):
                 bar = self._bar_at(time, closing)
-                out[bar].append((time - int(self.page.bars[bar]), rank, text, str(mark.staff if self.staff_count > 1 else 0)))
+                staff = str(mark.staff if self.staff_count > 1 else 0)
+                out[bar].append((time - int(self.page.bars[bar]), rank, text, staff))
         if self.part == 0:
             self._add_tempi(out)
         for listed in out.values():
@@ -494,7 +433,8 @@ class PartWriter:
         if self.drums:
             return found
         state: dict[tuple[int, str, int], int] = {}
-        for line, piece in sorted(((v, p) for v, ps in bar.voices for p in ps if not p.rest), key=lambda x: x[1].start):
+        sounding = (piece for _, pieces in bar.voices for piece in pieces if not piece.rest)
+        for piece in sorted(sounding, key=lambda p: p.start):
             for row in piece.event.notes:
                 step, alter, octave = self._spelled(row)
                 place = (int(self.staff[row]), step, octave)
@@ -560,30 +500,3 @@ def _filled(events: list[Event], length: int, second: bool) -> list[Event]:
     if at < length:
         out.append(Event(at, length, hidden=second))
     return out
-
-
-def _barlines(page: Page, part: int) -> tuple[dict[int, str], dict[int, str]]:
-    """Left and right bar lines by bar."""
-    edges = page.bars
-    count = len(edges) - 1
-    left: dict[int, dict] = defaultdict(dict)
-    right: dict[int, dict] = defaultdict(dict)
-    right[count - 1]["style"] = "light-heavy"
-    for mark in page.score.marks:
-        edge = int(np.argmin(np.abs(edges - page.ticks(mark.onset))))
-        if mark.kind == "repeat" and mark.value.startswith("start") and edge < count:
-            left[edge].update(style="heavy-light", repeat=("forward", 0))
-        elif mark.kind == "repeat" and mark.value.startswith("end") and edge > 0:
-            times = int(mark.value.partition(":")[2] or 2)
-            right[edge - 1].update(style="light-heavy", repeat=("backward", times))
-        elif mark.kind == "ending" and edge < count:
-            close = int(np.argmin(np.abs(edges - page.ticks(max(mark.end, mark.onset + 1)))))
-            left[edge]["ending"] = (mark.value, "start")
-            right[max(close - 1, edge)]["ending"] = (mark.value, "discontinue")
-        elif mark.kind == "barline" and edge > 0 and "repeat" not in right[edge - 1]:
-            right[edge - 1]["style"] = "light-heavy" if mark.value == "final" else "light-light"
-    for line in right.values():
-        if "ending" in line and "repeat" in line:
-            line["ending"] = (line["ending"][0], "stop")
-    return ({k: words.barline("left", **v) + "\n" for k, v in left.items()},
-            {k: words.barline("right", **v) + "\n" for k, v in right.items()})  # fmt: skip

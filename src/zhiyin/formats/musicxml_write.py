@@ -19,7 +19,8 @@ import numpy as np
 
 from zhiyin.formats.files import atomic_write
 from zhiyin.formats.musicxml_marks import element
-from zhiyin.formats.musicxml_part import Page, PartWriter, page_of
+from zhiyin.formats.musicxml_page import Page, page_of
+from zhiyin.formats.musicxml_part import PartWriter
 from zhiyin.score.dynamics import velocity_to_marks
 from zhiyin.score.score import UNSPELLED, Score
 from zhiyin.score.spelling import spell
@@ -31,7 +32,8 @@ _HEAD = (
 )
 _CONTAINER = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<container><rootfiles>'
-    '<rootfile full-path="score.musicxml" media-type="application/vnd.recordare.musicxml+xml"/></rootfiles></container>\n'
+    '<rootfile full-path="score.musicxml" media-type="application/vnd.recordare.musicxml+xml"/>'
+    "</rootfiles></container>\n"
 )
 _CREDITS = ("title", "subtitle", "composer", "arranger", "lyricist", "poet", "copyright", "date")
 
@@ -93,7 +95,8 @@ def _identification(score: Score, record: Mapping[str, object] | None) -> str:
         if k not in _CREDITS and k != "source" and v
     ]
     if record is not None:
-        fields.append(element("miscellaneous-field", json.dumps(record, sort_keys=True, ensure_ascii=False), name="zhiyin"))
+        told = json.dumps(record, sort_keys=True, ensure_ascii=False)
+        fields.append(element("miscellaneous-field", told, name="zhiyin"))
     misc = f"<miscellaneous>{''.join(fields)}</miscellaneous>" if fields else ""
     return f"<identification>{creators}{rights}{encoding}{source}{misc}</identification>\n"
 
@@ -112,7 +115,7 @@ def _credits(score: Score) -> str:
         ("subtitle", 'default-x="600" default-y="1550" font-size="14" justify="center" valign="top"'),
         ("composer", 'default-x="1120" default-y="1510" font-size="11" justify="right" valign="bottom"'),
     )
-    out = ['<defaults><scaling><millimeters>7</millimeters><tenths>40</tenths></scaling></defaults>\n']
+    out = ["<defaults><scaling><millimeters>7</millimeters><tenths>40</tenths></scaling></defaults>\n"]
     for name, place in places:
         text = score.metadata.get(name, "")
         if text:

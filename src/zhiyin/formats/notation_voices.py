@@ -35,7 +35,9 @@ class Line:
     chords: list[Chord] = field(default_factory=list)
 
 
-def lines_of_part(start: np.ndarray, end: np.ndarray, pitch: np.ndarray, voice: np.ndarray, staff: np.ndarray) -> list[Line]:
+def lines_of_part(
+    start: np.ndarray, end: np.ndarray, pitch: np.ndarray, voice: np.ndarray, staff: np.ndarray
+) -> list[Line]:
     """Lines of a part from columns of shape (notes,): times, pitches, given voices (0 = none) and staves (1..)."""
     cross = _voices_on_two_staves(start, end, voice, staff)
     keys: dict[tuple[int, int], list[int]] = {}

@@ -59,7 +59,7 @@ def marks_to_velocity(score: Score) -> Score:
 
 def _curve(marks: Sequence[Mark], score: Score) -> tuple[np.ndarray, np.ndarray]:
     """Break points (times, velocities), each (points,), of the level through a part; empty without dynamics."""
-    held = [(m.onset, level) for m in marks if m.kind == "dynamic" and (level := _holds(m.value)) is not None]
+    held = [(m.onset, loud) for m in marks if m.kind == "dynamic" and (loud := _holds(m.value)) is not None]
     held = [list(same)[-1] for _, same in groupby(sorted(held, key=lambda h: h[0]), key=lambda h: h[0])]
     if not held:
         return np.zeros(0), np.zeros(0)

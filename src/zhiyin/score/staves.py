@@ -21,6 +21,8 @@ _BINS = 2 * _REACH // _BIN + 1
 _STEP_REACH = 12
 FEATURES = (1 + 2 * len(RINGS)) * _BINS + 2 * (2 * _STEP_REACH + 2) + 12
 _SPAN = 16  # semitones that a hand holds at ease (a tenth)
+_BORDERS = np.arange(30, 97)  # the lowest pitch of the right hand
+_STRETCH_COST, _MOVE_COST = 0.3, 0.03  # nats per semitone
 
 
 def split_staves(score: Score, part: int) -> np.ndarray:
@@ -138,5 +140,40 @@ def _steps(pitch: np.ndarray, first: np.ndarray, after: np.ndarray) -> np.ndarra
 
 
 def _hands(notes: np.ndarray, top: np.ndarray) -> np.ndarray:
-    """Staves from the log-odds ``top`` (notes,) of the top staff: the lowest k notes of each chord go to the left."""
-    return np.where(top > 0, 1, 2).astype(np.uint8)
+    """Staves from the log-odds ``top`` (notes,) of the top staff, by the cheapest path of the border between the hands.
+
+    At each onset the notes from the border upwards go to the right hand. A border costs what the odds say against it
+    and what a hand must stretch past a tenth; moving it costs by the distance.
+    """
+    onset, pitch = notes["onset"].astype(np.int64), notes["pitch"].astype(int)
+    first = np.flatnonzero(np.r_[True, onset[1:] != onset[:-1]])
+    upper = pitch[:, None] >= _BORDERS[None, :]
+    against = np.where(upper, np.logaddexp(0, -top)[:, None], np.logaddexp(0, top)[:, None])
+    cost = np.add.reduceat(against, first, axis=0) + _stretch(pitch, upper, first)
+    border = _BORDERS[_cheapest_path(cost)][np.cumsum(np.r_[False, onset[1:] != onset[:-1]])]
+    return np.where(pitch >= border, 1, 2).astype(np.uint8)
+
+
+def _stretch(pitch: np.ndarray, upper: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Cost of what each hand stretches past a tenth, for each onset and border, (onsets, borders)."""
+    cost = np.zeros((len(first), len(_BORDERS)))
+    for hand in (upper, ~upper):
+        high = np.maximum.reduceat(np.where(hand, pitch[:, None], -1000), first, axis=0)
+        low = np.minimum.reduceat(np.where(hand, pitch[:, None], 1000), first, axis=0)
+        cost += _STRETCH_COST * np.maximum(high - low - _SPAN, 0)
+    return cost
+
+
+def _cheapest_path(cost: np.ndarray) -> np.ndarray:
+    """Column of each row of ``cost`` (onsets, borders) on the cheapest way through, moves costed by distance."""
+    apart = _MOVE_COST * np.abs(_BORDERS[:, None] - _BORDERS[None, :])
+    total, back = cost[0], np.zeros(cost.shape, dtype=np.int16)
+    for i in range(1, len(cost)):
+        through = total[:, None] + apart
+        back[i] = through.argmin(axis=0)
+        total = through.min(axis=0) + cost[i]
+    path = np.zeros(len(cost), dtype=int)
+    path[-1] = int(total.argmin())
+    for i in range(len(cost) - 1, 0, -1):
+        path[i - 1] = back[i, path[i]]
+    return path
