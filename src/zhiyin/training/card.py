@@ -56,17 +56,28 @@ def _collections(manifest: Mapping[str, Any]) -> list[tuple[str, Mapping[str, An
 
 
 def _baselines(metrics: Mapping[str, Any]) -> list[str]:
-    if "baselines" not in metrics:
+    if "test" not in metrics:
         return []
-    rows = [f"| {name} | {value:.3f} |" for name, value in metrics["baselines"].items()]
-    return ["Beside it on the same notes:", "", "| model | nats per note |", "|---|---|", *rows, ""]
+    test = metrics["test"]
+    rows = [f"| {name} | {value:.3f} |" for name, value in metrics.get("baselines", {}).items()]
+    return [
+        f"On the test split, never looked at while training: **{test['nats']:.3f}** nats per note "
+        f"[{test['low']:.3f}, {test['high']:.3f}] (95 % interval over {test['pieces']} pieces, {test['n']:,} notes). "
+        "Beside it on the same notes:",
+        "",
+        "| model | nats per note |",
+        "|---|---|",
+        *rows,
+        "",
+    ]
 
 
 def _per_style(metrics: Mapping[str, Any]) -> list[str]:
-    if "styles" not in metrics:
+    if "test" not in metrics:
         return []
+    styles = sorted(metrics["test"]["styles"].items(), key=lambda item: item[1]["nats"])
     rows = [
-        f"| {name} | {s['nats']:.3f} | {s['low']:.3f}–{s['high']:.3f} | {s['pieces']} | {s['n']} |"
-        for name, s in metrics["styles"].items()
+        f"| {name or 'no label'} | {s['nats']:.3f} | {s['low']:.3f}–{s['high']:.3f} | {s['pieces']} | {s['n']:,} |"
+        for name, s in styles
     ]
-    return ["| style | nats per note | 95 % interval | held-out pieces | notes |", "|---|---|---|---|---|", *rows, ""]
+    return ["| style | nats per note | 95 % interval | test pieces | notes |", "|---|---|---|---|---|", *rows, ""]

@@ -1,0 +1,38 @@
+"""What every benchmark says beside its figures: machine, commit, versions; and how it writes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def about(command: str, **more: Any) -> dict[str, Any]:
+    """Machine, commit and versions, with the command that makes the file."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    model = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    return {
+        "command": command, "commit": commit, "machine": f"{model}, {os.cpu_count()} cores", "load": [round(x, 2) for x in os.getloadavg()],
+        "python": platform.python_version(), "onnxruntime": version("onnxruntime"), **more,
+    }  # fmt: skip
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def write(name: str, result: dict[str, Any]) -> None:
+    """Writes benchmarks/results/<name>.json and prints it."""
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(result, indent=1, ensure_ascii=False)
+    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    print(text)

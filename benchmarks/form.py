@@ -1,0 +1,120 @@
+"""Does form hold? Final tonic, closes of phrases, returns: composed pieces beside human ones of the same style.
+
+    python benchmarks/form.py CORPUS [--pieces 100] [--styles waltz,mazurka,reel]
+
+Composed: 32 bars, default settings, one candidate each, nothing chosen. Human: pieces of the style, all splits, whose
+derived plan has a returning letter. Similarity of a return is the mean cosine of aligned bars (encoding.plan).
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from common import about, write
+
+from zhiyin.corpus.store import open_corpus
+from zhiyin.encoding import EncodedPiece, decode
+from zhiyin.encoding.fields import BAR_COLUMN
+from zhiyin.encoding.plan import bar_profile, section_similarity
+from zhiyin.inference.compose import compose
+from zhiyin.inference.sampler import Sampler
+from zhiyin.measures.key import find_key
+from zhiyin.provenance.package import load_package
+
+
+def last_bass(score) -> int:
+    """Pitch class of the lowest note sounding at the last onset."""
+    last = score.notes["onset"].max()
+    sounding = score.notes[(score.notes["onset"] <= last) & (score.notes["onset"] + score.notes["duration"] > last)]
+    return int(sounding["pitch"].min()) % 12
+
+
+def returns(score, letters: np.ndarray, starts: np.ndarray) -> list[float]:
+    """Similarity of each returning section to the first of its letter."""
+    profile = bar_profile(score)
+    lengths = np.diff(np.r_[starts, len(score.bars)])
+    first: dict[int, int] = {}
+    found = []
+    for i, letter in enumerate(letters):
+        if int(letter) in first:
+            j = first[int(letter)]
+            found.append(section_similarity(profile, int(starts[j]), int(starts[i]), int(min(lengths[i], lengths[j]))))
+        else:
+            first[int(letter)] = i
+    return found
+
+
+def sections(bars: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(letters, first bars) of a bar table's sections."""
+    starts = np.flatnonzero(bars[:, BAR_COLUMN["section_bar"]] == 1)
+    return bars[starts, BAR_COLUMN["section"]], starts
+
+
+def human(corpus, style: str, most: int = 300) -> list[float]:
+    found: list[float] = []
+    for piece in corpus.pieces(style=style)[:most]:
+        arrays = corpus.arrays(piece)
+        score = decode(EncodedPiece(arrays["rows"], arrays["bars"], arrays["programs"].reshape(-1), arrays["controls"].reshape(-1)))
+        found += returns(score, *sections(arrays["bars"]))
+    return found
+
+
+def share(hits: list[bool]) -> dict:
+    """Share with a 95 % Wilson interval."""
+    n, p, z = len(hits), float(np.mean(hits)), 1.96
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return {"share": round(p, 4), "low": round(middle - half, 4), "high": round(middle + half, 4), "n": n}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("corpus")
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--pieces", type=int, default=100)
+    parser.add_argument("--styles", default="waltz,mazurka,reel,string-quartet,german-lied")
+    options = parser.parse_args()
+    package, corpus = load_package(options.model), open_corpus(options.corpus)
+    sampler = Sampler(package)
+    styles, tonic, phrases, key_right = options.styles.split(","), [], [], []
+    result: dict = {}
+    for style in styles:
+        similar: list[float] = []
+        for seed in range(options.pieces // len(styles)):
+            piece = compose(model=package, style=style, bars=32, takes=1, candidates=1, seed=seed, sampler=sampler).pieces[0]
+            score = piece.score
+            key = piece.brief.key
+            tonic.append(last_bass(score) == key.tonic)
+            found = find_key(score)
+            key_right.append(found.tonic == key.tonic and found.mode == key.mode)
+            letters, starts = sections(piece.plan.bars)
+            similar += returns(score, letters, starts)
+            edges = np.r_[starts[1:], len(score.bars)]
+            for edge in edges:  # a phrase ends: the first note of its last bar's last sounding chord is a longer one, or rests follow
+                begin, end = score.bars["onset"][edge - 1], score.bars["onset"][edge - 1] + score.bars["duration"][edge - 1]
+                inside = score.notes[(score.notes["onset"] >= begin) & (score.notes["onset"] < end)]
+                phrases.append(len(inside) > 0 and bool((inside["onset"] + inside["duration"]).max() <= end + 24))
+        people = human(corpus, style)
+        low, high = np.quantile(people, (0.25, 0.75)) if people else (0, 0)
+        result[style] = {
+            "composed_median": round(float(np.median(similar)), 3) if similar else None, "composed_n": len(similar),
+            "composed_within_human_iqr": bool(similar and low <= np.median(similar) <= high),
+            "human_quartiles": [round(float(low), 3), round(float(np.median(people)), 3) if people else None, round(float(high), 3)],
+            "human_n": len(people),
+        }  # fmt: skip
+    write(
+        "form",
+        {
+            **about(f"python benchmarks/form.py CORPUS --pieces {options.pieces} --styles {options.styles}", seeds=f"0..{options.pieces // len(styles) - 1}"),
+            "model": package.name, "model_hash": package.hash,
+            "final_tonic_in_the_bass": {**share(tonic), "target": 0.95},
+            "phrases_close_at_their_bar": share(phrases),
+            "key_found_by_the_key_finder": share(key_right),
+            "similarity_of_returns": result,
+        },
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
