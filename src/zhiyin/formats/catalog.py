@@ -110,8 +110,14 @@ def load(source: Any, *, expand_repeats: bool = False) -> Score:
     return unfolded(score) if expand_repeats else score
 
 
-def save(score: Score, path: str | Path, **options: Any) -> Path:
-    """Writes a score in the format that the suffix names; ``options`` are those of the format's writer."""
+def save(score: Any, path: str | Path, **options: Any) -> Path:
+    """Writes a score (or what has one as ``.score``, as compositions do) in the format that the suffix names.
+
+    ``options`` are those of the format's writer.
+    """
+    score = score if isinstance(score, Score) else getattr(score, "score", score)
+    if not isinstance(score, Score):
+        raise InputError("This cannot be saved", expected="a Score or a composition", received=type(score).__name__)
     kind = format_of(path)
     write = kind.writer()
     known = [p.name for p in inspect.signature(write).parameters.values() if p.kind is p.KEYWORD_ONLY]
