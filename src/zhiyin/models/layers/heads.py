@@ -19,7 +19,6 @@ from zhiyin.encoding.fields import (
     DRUM_PROGRAM,
     MAX_PARTS,
     PROGRAM_CLASSES,
-    ROW_FIELDS,
     ROW_SIZES,
 )
 from zhiyin.encoding.layout import NO_PITCH
@@ -103,6 +102,3 @@ class RowHeads(nn.Module):
         none = previous == NO_PITCH
         pitch = pitch_columns(torch.where(none, -1, previous), program == DRUM_PROGRAM)
         return torch.stack([part, program, *pitch, torch.where(none, 0, -1)], -1)
-
-
-FIELDS = tuple(zip(ROW_FIELDS, ROW_SIZES))
