@@ -171,7 +171,7 @@ def read_verovio(texts: list[str], folder) -> tuple[list[Counter], str]:
         names.append(str(folder / f"{i}.musicxml"))
         (folder / f"{i}.musicxml").write_text(text, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", _VEROVIO, *names], capture_output=True, text=True, timeout=250, check=True
+        [sys.executable, "-c", _VEROVIO, *names], capture_output=True, text=True, timeout=600, check=True
     )
     found = []
     for line in done.stdout.splitlines():
@@ -285,6 +285,7 @@ def test_twelve_load_clean_in_music21_and_verovio(tmp_path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_hundred_load_clean_in_music21_and_verovio(tmp_path) -> None:
     import music21
 

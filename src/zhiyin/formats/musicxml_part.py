@@ -58,6 +58,7 @@ class PartWriter:
         self.marks = [m for m in score.marks if m.part == part or (m.part == -1 and part == 0)]
         self.attached: dict[int, list[tuple[str, str]]] = defaultdict(list)
         self.lyrics: dict[int, list[str]] = defaultdict(list)
+        self.over_rests: dict[int, list[tuple[str, str]]] = {}
         self._attach()
         self.directions = self._directions()
         self.left, self.right = barlines(page)
@@ -134,6 +135,8 @@ class PartWriter:
             here = at.get(self.page.ticks(mark.onset), [])
             host = self._host(here, mark.voice, mark.staff)
             if host is None:
+                if mark.kind == "fermata":
+                    self.over_rests[self.page.ticks(mark.onset)] = [("", '<fermata type="upright"/>')]
                 continue
             row = next((i for i in host if int(self.notes["pitch"][i]) == mark.pitch), host[0])
             if mark.kind in ("articulation", "ornament", "fermata"):
@@ -142,8 +145,11 @@ class PartWriter:
                     self.attached[row].append(found)
             elif mark.kind == "slur" and mark.end >= 0:
                 last = self._host(at.get(self.page.ticks(mark.end), []), mark.voice, mark.staff)
+                if last is not None and last[0] == row and host[0] in self.graces:
+                    row = self.graces[host[0]][0]
                 if last is not None and last[0] != row:
-                    number = slurs.take(mark.onset, mark.end)
+                    bars = (self._bar_of(mark.onset), self._bar_of(mark.end))
+                    number = slurs.take((mark.onset, mark.end), bars, self._line_of(here, host))
                     self.attached[row].append(("", element("slur", number=number, type="start")))
                     self.attached[last[0]].append(("", element("slur", number=number, type="stop")))
             elif mark.kind == "lyric" and mark.value:
@@ -179,7 +185,7 @@ class PartWriter:
             return [(start, 0, "^" + "|".join(words.jump(mark.value)), self._ends_bar(mark.value))]
         if mark.kind == "hairpin" and mark.end > mark.onset:
             kind = "crescendo" if mark.value.startswith("cresc") else "diminuendo"
-            number = pairs["hairpin"].take(mark.onset, mark.end)
+            number = pairs["hairpin"].take((mark.onset, mark.end))
             return [(start, 4, element("wedge", type=kind, number=number), False),
                     (end, 2, element("wedge", type="stop", number=number), True)]  # fmt: skip
         if mark.kind == "pedal" and mark.end > mark.onset:
@@ -193,26 +199,36 @@ class PartWriter:
 
     def _add_tempi(self, out: dict[int, list[tuple[int, int, str, str]]]) -> None:
         bars = self.page.score.bars
-        said: dict[int, tuple[str, float]] = {}
-        last = 0.0
         changes: dict[int, float] = {}
+        last = 0.0
         for bar in bars[bars["tempo_qpm"] > 0]:
             if abs(float(bar["tempo_qpm"]) - last) > 1e-3:
                 changes[int(bar["onset"])] = last = float(bar["tempo_qpm"])
+        said: dict[int, list[str]] = {onset: [] for onset in changes}
         for mark in self.page.score.marks:
             if mark.kind == "tempo":
                 word, _, number = mark.value.rpartition("=") if "=" in mark.value else (mark.value, "", "")
-                speed = float(number) if number else changes.get(mark.onset, 0.0)
-                said[mark.onset] = (word.strip(), speed)
-        for onset, speed in changes.items():
-            said.setdefault(onset, ("", speed))
-        for onset, (word, speed) in sorted(said.items()):
+                here = said.setdefault(mark.onset, [])
+                here += [word.strip()] if word.strip() and word.strip() not in here else []
+                if number:
+                    changes[mark.onset] = float(number)
+        for onset, listed in sorted(said.items()):
             time = self.page.ticks(onset)
             bar = self._bar_at(time, False)
             compound = self._meter(bar).compound
-            text = "|".join(words.tempo(word, speed, compound, shown=len(said) <= len(bars) // 4 + 8))
-            if text != "|":
-                out[bar].append((time - int(self.page.bars[bar]), -1, "^" + text, "0"))
+            shown = len(said) <= len(bars) // 4 + 8
+            speeds = [changes.get(onset, 0.0), *[0.0] * len(listed)]
+            for word, speed in zip(listed or [""], speeds):
+                text = "|".join(words.tempo(word, speed, compound, shown=shown))
+                if text != "|":
+                    out[bar].append((time - int(self.page.bars[bar]), -1, "^" + text, "0"))
+
+    def _bar_of(self, onset: int) -> int:
+        return self._bar_at(self.page.ticks(onset), False)
+
+    @staticmethod
+    def _line_of(here: list[tuple[Line, list[int]]], host: list[int]) -> int:
+        return next(line.number for line, notes in here if notes is host)
 
     def _bar_at(self, time: int, closing: bool) -> int:
         edges = self.page.bars
@@ -327,7 +343,7 @@ class PartWriter:
 
     def _piece(self, piece: Piece, line: Line, accidentals: dict[tuple[int, int], str], origin: int) -> str:
         if piece.rest:
-            return self._rest(piece, line)
+            return self._rest(piece, line, origin)
         rows = sorted(piece.event.notes, key=lambda i: int(self.notes["pitch"][i]))
         first_time = not piece.tie_in
         out = []
@@ -340,14 +356,14 @@ class PartWriter:
             out.append(self._note(piece, line, row, rank, accidentals))
         return "".join(out)
 
-    def _rest(self, piece: Piece, line: Line) -> str:
+    def _rest(self, piece: Piece, line: Line, origin: int) -> str:
         staff = element("staff", line.staff) if self.staff_count > 1 else ""
         voice = element("voice", line.number)
         if piece.event.hidden and piece.ratio == (1, 1):
             return f"<forward>{self._duration(piece.duration)}{voice}{staff}</forward>\n"
         whole = element("rest") if piece.type else element("rest", measure="yes")
         kind = element("type", piece.type) + "<dot/>" * piece.dots if piece.type else ""
-        notations = self._notations(piece, [])
+        notations = self._notations(piece, self.over_rests.pop(origin + piece.start, []))
         return f"<note>{whole}{self._duration(piece.duration)}{voice}{kind}{_ratio(piece)}{staff}{notations}</note>\n"
 
     def _note(self, piece: Piece, line: Line, row: int, rank: int, accidentals: dict[tuple[int, int], str]) -> str:
@@ -413,7 +429,9 @@ class PartWriter:
             staff = element("staff", int(self.staff[row])) if self.staff_count > 1 else ""
             grace = element("grace", slash="yes") if len(rows) == 1 else "<grace/>"
             voice, kind = element("voice", line.number), element("type", kind)
-            out.append(f"<note>{grace}{self._pitch(row)}{voice}{kind}{staff}{beams}</note>\n")
+            marks = "".join(text for _, text in self.attached.get(row, []))
+            marks = f"<notations>{marks}</notations>" if marks else ""
+            out.append(f"<note>{grace}{self._pitch(row)}{voice}{kind}{staff}{beams}{marks}</note>\n")
         return "".join(out)
 
     def _stray_graces(self, bar: _Bar, line: Line, rank: int) -> list[str]:
@@ -448,16 +466,24 @@ class PartWriter:
 
 
 class _Numbers:
-    """Hands out the lowest number not in use, for slurs and wedges that overlap."""
+    """Hands out the lowest number not in use, for slurs and wedges that overlap in time or in the file.
+
+    The lines of a bar stand one after the other in the file, so a number that another line uses is free a bar later.
+    """
 
     def __init__(self, most: int) -> None:
-        self.ends: list[int] = [-1] * most
+        self.used: list[tuple[int, int, int]] = [(-1, -1, 0)] * most
 
-    def take(self, onset: int, end: int) -> int:
-        """A number from 1 for something from ``onset`` to ``end``."""
-        free = next((i for i, e in enumerate(self.ends) if e < onset), 0)
-        self.ends[free] = end
-        return free + 1
+    def take(self, span: tuple[int, int], bars: tuple[int, int] = (0, 0), line: int = 0) -> int:
+        """A number from 1 for something from ``span[0]`` to ``span[1]`` that lies in ``bars`` and starts on ``line``."""
+
+        def free(used: tuple[int, int, int]) -> bool:
+            end, bar, last = used
+            return end <= span[0] if last == line else bar < bars[0]
+
+        found = next((i for i, used in enumerate(self.used) if free(used)), len(self.used) - 1)
+        self.used[found] = (span[1], bars[1], line)
+        return found + 1
 
 
 def _key_alter(step: str, key: int) -> int:
