@@ -28,10 +28,7 @@ class FakeGraph:
         def named(name, shape, kind="tensor(int64)"):
             return SimpleNamespace(name=name, shape=shape, type=kind)
 
-        names = (
-            "row last last_pitch bars bar_count programs controls pitch_masks mask_index position_masks "
-            "position_index end_bar must_play uniform temperature top_p min_p force count"
-        ).split()
+        names = ["row", "last", "last_pitch", "bars", "bar_count", "programs", "controls", "pitch_masks", "mask_index", "position_masks", "position_index", "end_bar", "must_play", "uniform", "temperature", "top_p", "min_p", "force", "count"]
         return [named(n, []) for n in names] + [
             named("state.sum", ["B", WIDTH], "tensor(float)"),
             named("cache.k0", ["B", HEADS, "W", DIM], "tensor(float)"),

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from fake_step import FakeGraph
 from test_plan_words import MANIFEST
-
 from zhiyin.errors import ControlError
 from zhiyin.inference.compose import compose, take_seed
 from zhiyin.inference.judge import DIFFERENT, distance
@@ -87,7 +87,9 @@ def test_the_same_seed_gives_the_same_piece_and_another_another():
 def test_returns_are_similar_but_not_the_same():
     made = write(bars=32, style="jig", parts="flute", candidates=1)
     rows = made.pieces[0].rows
-    sections = [{tuple(r) for r in (rows[(rows[:, 0] // 8) == i] - [8 * i, 0, 0, 0, 0, 0])[:, :4].tolist()} for i in range(4)]
+    sections = [
+        {tuple(r) for r in (rows[(rows[:, 0] // 8) == i] - [8 * i, 0, 0, 0, 0, 0])[:, :4].tolist()} for i in range(4)
+    ]
 
     def shared(a, b):
         return len(sections[a] & sections[b]) / len(sections[a] | sections[b])

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from fake_step import FakeGraph
 from test_plan_words import MANIFEST
-
 from zhiyin.encoding import encode
 from zhiyin.encoding.fields import ROW_FIELDS
 from zhiyin.encoding.layout import lay_out

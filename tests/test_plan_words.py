@@ -69,9 +69,9 @@ def test_seconds_set_the_bars_from_the_tempo():
 
 
 def test_bars_seconds_and_tempo_may_contradict_each_other():
-    with pytest.raises(ControlError, match="Bars, seconds and tempo contradict each other. Expected about 58 seconds"):
+    with pytest.raises(ControlError, match=r"Bars, seconds and tempo contradict each other. Expected about 58 seconds"):
         brief(bars=32, seconds=20.0, tempo_qpm=100)
-    with pytest.raises(ControlError, match="Bars, seconds and tempo contradict each other. Expected 32 bars of 3/4"):
+    with pytest.raises(ControlError, match=r"Bars, seconds and tempo contradict each other. Expected 32 bars of 3/4"):
         brief(bars=32, seconds=600.0)
     with pytest.raises(ControlError, match="Too long"):
         brief(seconds=7000.0)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from fake_step import FakeGraph
 
+from fake_step import FakeGraph
 from zhiyin.encoding import EncodedPiece, check_legal
 from zhiyin.encoding.fields import DURATIONS
 from zhiyin.encoding.layout import lay_out
@@ -31,10 +31,10 @@ def make_request(seed=1, bars=8, *, parts=PARTS, form=None, **changes):
     must[: len(parts)] = True
     single = np.zeros(32, dtype=bool)
     single[: len(parts)] = [p.single for p in parts]
-    base = dict(
-        bars=table, programs=program_row([p.program for p in parts]), controls=np.zeros(5, dtype=np.int64), masks=masks,
-        sampling=make_sampling({}), seed=seed, must_play=must, single=single, final_steps=72,
-    )  # fmt: skip
+    base = {
+        "bars": table, "programs": program_row([p.program for p in parts]), "controls": np.zeros(5, dtype=np.int64), "masks": masks,
+        "sampling": make_sampling({}), "seed": seed, "must_play": must, "single": single, "final_steps": 72,
+    }  # fmt: skip
     return Request(**{**base, **changes})
 
 
@@ -190,12 +190,12 @@ def test_sampling_settings_are_checked_and_overridden():
     assert make_sampling({}, {"pitch": 0.7}).temperature[3] == pytest.approx(0.7)
     with pytest.raises(ControlError, match=r"top_p out of range. Expected 0.01..1. Received 3"):
         make_sampling({}, top_p=3.0)
-    with pytest.raises(ControlError, match="Unknown row field. Expected bar_step"):
+    with pytest.raises(ControlError, match=r"Unknown row field. Expected bar_step"):
         make_sampling({}, {"loudness": 1.0})
 
 
 def test_a_graph_without_the_protocols_outputs_is_refused():
     graph = FakeGraph()
     graph.get_outputs = list
-    with pytest.raises(PackageError, match="The step graph lacks outputs. Expected next, nats, new_state.sum"):
+    with pytest.raises(PackageError, match=r"The step graph lacks outputs. Expected next, nats, new_state.sum"):
         StepSession(graph, 64)

@@ -129,7 +129,7 @@ def test_a_kind_of_music_that_the_model_lacks_is_refused_with_near_names():
 
 
 def test_wrong_numbers_are_refused_with_their_text():
-    with pytest.raises(ControlError, match="bars must be a whole number. Expected 1..1000. Received 2.5 bars"):
+    with pytest.raises(ControlError, match=r"bars must be a whole number. Expected 1..1000. Received 2.5 bars"):
         read("2.5 bars")
     with pytest.raises(ControlError, match="Unknown meter '7/5'"):
         read("a waltz in 7/5")

@@ -23,6 +23,7 @@ from zhiyin.inference.word_tables import TEMPO_WORDS
 DEFAULT_BARS = 32
 _MAJOR_KEYS = ("C major", "G major", "D major", "F major", "Bb major", "A major", "Eb major")
 _MINOR_KEYS = ("A minor", "D minor", "E minor", "G minor", "C minor", "B minor")
+_STRINGS = frozenset([24, 25, 40, 41, 42, 105, 106])
 _FEW = 20  # a combination seen in fewer pieces than this is named as rare
 
 
@@ -79,13 +80,14 @@ def make_brief(controls: Controls, manifest: Mapping[str, Any], seed: int) -> Br
     habits: Mapping[str, Any] = style.get("defaults", {})
     meter = _meter(controls, habits, assumed)
     parts = _parts(controls, habits, assumed)
-    key = _key(controls, habits, rng, assumed)
+    key = _key(controls, habits, parts, rng, assumed)
     tempo, word, bars = _time(controls, habits, meter, assumed)
     sections = plan_sections(bars, controls.form, controls.cadence)
     if not controls.form and len(sections) > 1:
         assumed.append(f"form {default_form(bars) if len(sections) <= 8 else 'rondo'}")
     _say_rare(style, meter, parts, assumed)
-    composer = find_named("composer", controls.composer, composers) if controls.composer else {"id": 0, "name": ""}
+    nobody: Mapping[str, Any] = {"id": 0, "name": ""}
+    composer = find_named("composer", controls.composer, composers) if controls.composer else nobody
     minor = key.mode == 1
     return Brief(
         style=str(style.get("name", "")), style_id=int(style.get("id", 0)),
@@ -152,13 +154,26 @@ def _names(parts: tuple[Instrument, ...]) -> tuple[str, ...]:
     return tuple(names) if len(set(names)) == len(names) else numbered(parts)
 
 
-def _key(controls: Controls, habits: Mapping[str, Any], rng: np.random.Generator, assumed: list[str]) -> Key:
+def _usual_keys(parts: Sequence[Instrument], minor: bool) -> tuple[str, ...]:
+    """Keys that lie well: with open strings for fiddles and guitars, few signs for all others."""
+    if all(p.program in _STRINGS for p in parts):
+        return ("E minor", "A minor", "B minor", "D minor") if minor else ("D major", "G major", "A major", "C major")
+    return _MINOR_KEYS if minor else _MAJOR_KEYS
+
+
+def _key(
+    controls: Controls,
+    habits: Mapping[str, Any],
+    parts: Sequence[Instrument],
+    rng: np.random.Generator,
+    assumed: list[str],
+) -> Key:
     if controls.key:
         return find_key(controls.key)
     share = float(habits.get("minor_share", habits.get("mode") == "minor"))
     draw = rng.random()
     minor = controls.mode == "minor" if controls.mode else draw < share
-    keys = habits.get("keys", {}).get("minor" if minor else "major") or (_MINOR_KEYS if minor else _MAJOR_KEYS)
+    keys = _usual_keys(parts, minor)
     key = find_key(str(keys[int(rng.integers(len(keys)))]))
     assumed.append(f"key {key.name}")
     return key
@@ -210,10 +225,10 @@ def _tempo(controls: Controls, habits: Mapping[str, Any], beat: float) -> float:
     usual = float(habits.get("tempo_qpm") or 100 * beat)
     usual = min(max(usual, 44 * beat), 200 * beat)  # sources that give a tempo by habit give some that nobody plays
     if controls.tempo_range is None:
-        return round(usual)
+        return beat * round(usual / beat)
     low, high = (x * beat for x in controls.tempo_range)
     inset = (high - low) / 4
-    return round(min(max(usual, low + inset), high - inset))
+    return beat * round(min(max(usual, low + inset), high - inset) / beat)
 
 
 def _bars_for(seconds: float, tempo: float, quarters: float, *, fixed: bool) -> tuple[int, float]:
@@ -255,7 +270,9 @@ def _level(asked: float | str | None, usual: Any, edges: np.ndarray, names: tupl
     return int(usual or 0)
 
 
-def _say_rare(style: Mapping[str, Any], meter: tuple[int, int], parts: tuple[Instrument, ...], assumed: list[str]) -> None:
+def _say_rare(
+    style: Mapping[str, Any], meter: tuple[int, int], parts: tuple[Instrument, ...], assumed: list[str]
+) -> None:
     """Names combinations that the style was hardly ever seen in, with their n."""
     habits = style.get("defaults", {})
     asked = ",".join(str(p.program) for p in parts)

@@ -118,7 +118,9 @@ def _split(options: Options, given: dict[str, Any]) -> tuple[Options, dict[str, 
     known = {n: given.pop(n) for n in list(given) if n in Options.__dataclass_fields__ and given[n] is not None}
     unknown = [n for n in given if n not in Controls.__dataclass_fields__]
     if unknown:
-        raise ControlError("Unknown control", expected=", ".join(Controls.__dataclass_fields__), received=", ".join(unknown))
+        raise ControlError(
+            "Unknown control", expected=", ".join(Controls.__dataclass_fields__), received=", ".join(unknown)
+        )
     options = replace(options, **known)
     for name, high in (("takes", MAX_CANDIDATES), ("candidates", MAX_CANDIDATES)):
         if not 1 <= getattr(options, name) <= high:
@@ -129,7 +131,9 @@ def _split(options: Options, given: dict[str, Any]) -> tuple[Options, dict[str, 
         given["parts"] = tuple(p for p in given["parts"].split(",") if p.strip())
     elif given.get("parts") is not None:
         given["parts"] = tuple(given["parts"])
-    return replace(options, candidates=max(options.candidates, options.takes)), {k: v for k, v in given.items() if v is not None}
+    return replace(options, candidates=max(options.candidates, options.takes)), {
+        k: v for k, v in given.items() if v is not None
+    }
 
 
 class Studio:
@@ -145,7 +149,7 @@ class Studio:
         """The kept pieces. The first candidate is written alone, so that it is heard early."""
         options = self.options
         self._write(seed, [0])
-        kept = [0] if self.pieces[0].verdict.playable and options.takes > 1 or options.candidates == 1 else []
+        kept = [0] if (self.pieces[0].verdict.playable and options.takes > 1) or options.candidates == 1 else []
         if kept and on_take:
             on_take(self.pieces[0])
         told = bool(kept)
@@ -186,7 +190,11 @@ class Studio:
 
 def take_seed(seed: int, take: int) -> int:
     """The seed of a further take: its own, and the same for the same pair always."""
-    return seed if take == 0 else int(np.random.SeedSequence([seed, take]).generate_state(2, np.uint32).view(np.uint64)[0] >> 1)
+    return (
+        seed
+        if take == 0
+        else int(np.random.SeedSequence([seed, take]).generate_state(2, np.uint32).view(np.uint64)[0] >> 1)
+    )
 
 
 def make_request(brief: Brief, plan: Plan, sampling: Sampling) -> Request:

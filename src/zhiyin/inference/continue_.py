@@ -17,7 +17,7 @@ import numpy as np
 from zhiyin.encoding.fields import CONTROL_COLUMN
 from zhiyin.errors import ControlError, InputError
 from zhiyin.inference.compose import Options, take_seed
-from zhiyin.inference.controls import MAX_BARS, check_controls, Controls, find_named
+from zhiyin.inference.controls import MAX_BARS, Controls, check_controls, find_named
 from zhiyin.inference.judge import Verdict, choose
 from zhiyin.inference.past import read_past
 from zhiyin.inference.request import make_sampling

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from zhiyin.encoding.fields import CADENCES, LETTERS
 from zhiyin.errors import ControlError, near_names
@@ -108,7 +108,6 @@ def find_named(kind: str, name: str, catalog: Sequence[Mapping[str, Any]]) -> Ma
         if wanted in (n.casefold() for n in entry_names(entry)) or wanted.replace(" ", "-") == entry["name"]:
             return entry
     _unknown(kind, name, [str(e["name"]) for e in catalog])
-    raise AssertionError  # _unknown never returns
 
 
 def entry_names(entry: Mapping[str, Any]) -> list[str]:
@@ -204,6 +203,6 @@ def _agree(name: str, a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def _unknown(kind: str, name: str, known: Sequence[str]) -> None:
+def _unknown(kind: str, name: str, known: Sequence[str]) -> NoReturn:
     raise ControlError(f"Unknown {kind} {name!r}", expected=f"a {kind} such as {', '.join(list(known)[:4])}",
                        received=repr(name), hint=f"near: {near_names(name, known)}")  # fmt: skip

@@ -10,11 +10,13 @@ import numpy as np
 from zhiyin.encoding import EncodedPiece, decode
 from zhiyin.encoding.fields import STEPS_PER_QUARTER
 from zhiyin.inference.brief import Brief, beat_quarters
+from zhiyin.inference.instruments import VOICE
 from zhiyin.inference.plan import Plan
 from zhiyin.score import Mark, Score
 from zhiyin.score.dynamics import LEVELS, marks_to_velocity
 
 _LADDER = ("pp", "p", "mp", "mf", "f", "ff")
+JOIN = STEPS_PER_QUARTER // 2  # gap in steps that sung and lone lines hold over
 _FERMATA_BELOW = 84.0  # beats a minute under which the last note gets a fermata
 
 
@@ -25,6 +27,7 @@ def finish(rows: np.ndarray, plan: Plan, brief: Brief) -> Score:
     bars = score.bars.copy()
     bars["tempo_qpm"] = round(brief.tempo_qpm, 2)
     notes = one_at_a_time(score.notes, [p.single for p in brief.parts])
+    notes = joined(notes, [p.program == VOICE or (p.single and len(brief.parts) == 1) for p in brief.parts])
     marks = [
         Mark(0, "tempo", f"{brief.tempo_word} ={brief.tempo_qpm:g}"),
         *dynamics(score, brief),
@@ -45,7 +48,21 @@ def one_at_a_time(notes: np.ndarray, single: list[bool]) -> np.ndarray:
         if not alone or len(at) < 2:
             continue
         gap = np.diff(notes["onset"][at])
-        notes["duration"][at[:-1]] = np.where(gap > 0, np.minimum(notes["duration"][at[:-1]], gap), notes["duration"][at[:-1]])
+        notes["duration"][at[:-1]] = np.where(
+            gap > 0, np.minimum(notes["duration"][at[:-1]], gap), notes["duration"][at[:-1]]
+        )
+    return notes
+
+
+def joined(notes: np.ndarray, lines: list[bool]) -> np.ndarray:
+    """Notes of sung and lone lines held over gaps of up to an eighth note (nobody breathes so often)."""
+    notes = notes.copy()
+    for part, line in enumerate(lines):
+        at = np.flatnonzero(notes["part"] == part)
+        if not line or len(at) < 2:
+            continue
+        gap = np.diff(notes["onset"][at]) - notes["duration"][at[:-1]]
+        notes["duration"][at[:-1]] += np.where((gap > 0) & (gap <= JOIN), gap, 0)
     return notes
 
 

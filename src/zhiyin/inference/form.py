@@ -64,8 +64,8 @@ def default_form(bars: int) -> str:
     group = 0
     while len(letters) < count:
         fresh = (group + 1) // 2 if group % 2 else 0
-        one, two = pairs[min(fresh, len(pairs) - 1) if fresh < len(pairs) else 1 + fresh % (len(pairs) - 1)]
-        letters += one + one + two + one
+        pair = pairs[min(fresh, len(pairs) - 1) if fresh < len(pairs) else 1 + fresh % (len(pairs) - 1)]
+        letters += pair[0] + pair + pair[0]
         group += 1
     return letters[: count - 1] + "A"
 

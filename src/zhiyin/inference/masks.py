@@ -115,7 +115,7 @@ def _close_section(masks: Masks, sets: _PitchSets, ensemble: _Ensemble, key: Key
         tones = class_mask(chord[:2] if final and not bass and p == top_part(parts) else chord)
         allowed = _not_empty(tones & inside, inside)
         roots = _not_empty(class_mask([root]) & inside & lower_half(parts[p], single=alone), allowed)
-        rooted = bass and (final or (parts[p].single and not alone))
+        rooted = bass and (final or (parts[p].single and (not alone or section.cadence == "authentic")))
         masks.pitch_index[section.last, begin:, p] = sets.add(roots if rooted else allowed)
         if final and bass:
             masks.final_bass = (p, sets.add(roots if parts[p].single else allowed))

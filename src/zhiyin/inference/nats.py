@@ -21,7 +21,9 @@ from zhiyin.inference.session import Graph, open_graph
 from zhiyin.provenance.package import Package
 
 
-def score_nats(package: Package, pieces: Iterable[EncodedPiece], *, graph: Graph | None = None, window: int = 0) -> dict[str, Any]:
+def score_nats(
+    package: Package, pieces: Iterable[EncodedPiece], *, graph: Graph | None = None, window: int = 0
+) -> dict[str, Any]:
     """Nats per written note, the end included, over pieces (each laid out with nothing given).
 
     Result: ``nats`` (mean over notes), ``fields`` (share of each row field in it), ``n`` pieces, ``notes``,

@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zhiyin.encoding import EncodedPiece, decode, encode
-from zhiyin.encoding.fields import BAR_COLUMN, BAR_FLAGS, DRUM_PROGRAM, LETTERS, MAX_BAR_STEPS, MAX_PARTS, STEPS_PER_QUARTER
+from zhiyin.encoding.fields import (
+    BAR_COLUMN,
+    BAR_FLAGS,
+    DRUM_PROGRAM,
+    LETTERS,
+    MAX_BAR_STEPS,
+    MAX_PARTS,
+    STEPS_PER_QUARTER,
+)
 from zhiyin.encoding.rows import BAR, PART, PITCH, VELOCITY, with_bars_left
 from zhiyin.inference.controls import Key
 from zhiyin.inference.finish import one_at_a_time
@@ -142,7 +150,9 @@ def _instrument(score: Score, piece: EncodedPiece, part: int, original: int) -> 
     program = int(piece.programs[part])
     known = part_instrument(score.parts[original].name, program)
     single = len(np.unique(rows[:, :2], axis=0)) == len(rows) and len(rows) > 8 and program != DRUM_PROGRAM
-    room = replace(known, low=min(low, max(known.low, low - 5)), high=max(high, min(known.high, high + 5)), single=single)
+    room = replace(
+        known, low=min(low, max(known.low, low - 5)), high=max(high, min(known.high, high + 5)), single=single
+    )
     return room, single
 
 

@@ -102,8 +102,12 @@ class StepSession:
     def start(self, batch: int, rows: int = 0) -> Memory:
         """An empty memory for ``batch`` sequences; ``rows``: how many will be read, if known."""
         slots = min(self.window, max(FIRST_SLOTS, rows))
-        states: dict[str, np.ndarray] = {n: np.zeros(_shape(i, batch, slots), dtype=_TYPES[i.type]) for n, i in self._states.items()}
-        caches: dict[str, np.ndarray] = {n: np.zeros(_shape(i, batch, slots), dtype=_TYPES[i.type]) for n, i in self._caches.items()}
+        states: dict[str, np.ndarray] = {
+            n: np.zeros(_shape(i, batch, slots), dtype=_TYPES[i.type]) for n, i in self._states.items()
+        }
+        caches: dict[str, np.ndarray] = {
+            n: np.zeros(_shape(i, batch, slots), dtype=_TYPES[i.type]) for n, i in self._caches.items()
+        }
         return Memory(states, caches, 0, slots)
 
     def look(self, memory: Memory, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -117,7 +117,7 @@ class Take:
             self._read_written(self._written.popleft())
             return
         row = self._ready.popleft()
-        step = int(given_step(np.int64(row[BAR] - self.cursor)))
+        step = int(given_step(np.array(row[BAR] - self.cursor)))
         self.row[:] = (step, *row[1:], GIVEN, row[BAR], self.cursor)
         self.last_pitch[row[PART]] = row[PITCH]
 

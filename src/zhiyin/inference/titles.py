@@ -1,18 +1,18 @@
-"""Titles for pieces, made from a seed, the style and the mood. Word lists only."""
+"""Titles for pieces, made from a seed, the style and the mode. Word lists only."""
 
 from __future__ import annotations
 
 import numpy as np
 
 _PLACES = (
-    "Harbour", "Willow", "Orchard", "Hillside", "River", "Mill", "Bridge", "Garden", "Meadow", "Lantern", "Window", "Shore",
-    "Chapel", "Market", "Forest", "Valley", "Island", "Courtyard", "Lighthouse", "Fountain",
+    "Harbour", "Willow", "Orchard", "Hillside", "River", "Mill", "Bridge", "Garden", "Meadow", "Lantern", "Shore",
+    "Market", "Forest", "Valley", "Island", "Courtyard", "Lighthouse", "Fountain", "Crossroads", "Ferry", "Millstone",
+    "Chestnut", "Heron", "Swallow", "Foxglove",
 )  # fmt: skip
 _LIGHT = (
     "Morning",
     "Silver",
     "Golden",
-    "First",
     "Early",
     "Bright",
     "Summer",
@@ -21,36 +21,35 @@ _LIGHT = (
     "Sunlit",
     "Blue",
     "White",
+    "Green",
 )
 _DARK = ("Evening", "Winter", "Distant", "Last", "Quiet", "Old", "Autumn", "Grey", "Northern", "Lost", "Hidden", "Late")
-_OF = ("at the {p}", "by the {p}", "from the {p}", "of the {p}")
-_LIVELY = (
-    "jig",
-    "reel",
-    "hornpipe",
-    "polka",
-    "march",
-    "waltz",
-    "mazurka",
-    "polonaise",
-    "strathspey",
-    "slip jig",
-    "barndance",
-)
-_SACRED = ("mass", "motet", "hymn", "chorale", "madrigal")
+_BESIDE = ("at the {p}", "by the {p}", "under the {p}", "near the {p}")
+_HOLY = ("Morning", "Evening", "Advent", "Harvest", "Easter", "Vesper", "Saint Cecilia's", "Michaelmas", "Pilgrim's")
+_TUNES = ("jig", "reel", "hornpipe", "polka", "march", "slip-jig", "slide", "strathspey", "folk-tune")
+_SACRED = (
+    "mass", "requiem", "vespers", "litany", "psalm", "motet", "hymn", "antiphon", "responsory", "carol", "sacred-choral",
+)  # fmt: skip
+_SONGS = ("song", "lied", "melodie")
+_KINDS = {
+    "sacred-choral": "Anthem", "piano-piece": "Piece", "guitar-piece": "Piece", "baroque-keyboard": "Invention",
+    "chamber": "Trio", "folk-tune": "Air", "opera": "Aria", "symphony": "Sinfonia", "string-quartet": "Quartet",
+}  # fmt: skip
 
 
 def make_title(style: str, minor: bool, rng: np.random.Generator) -> str:
-    """A title such as "Evening Waltz by the River": seeded, darker words for minor keys."""
+    """A title such as "Evening Waltz" or "The Grey Heron": seeded, darker words for minor keys."""
 
     def pick(words: tuple[str, ...]) -> str:
         return words[int(rng.integers(len(words)))]
 
-    kind = style.split("(")[0].strip().title() or "Piece"
+    kind = _KINDS.get(style) or style.split("(")[0].replace("-", " ").strip().title() or "Piece"
     colour, place = pick(_DARK if minor else _LIGHT), pick(_PLACES)
     shape = int(rng.integers(3))
-    if style.casefold() in _LIVELY and shape == 0:
+    if style.startswith("drums"):
+        return f"{colour} {style.split('-')[-1].title()} Groove" if "-" in style else f"{colour} Groove"
+    if style in _SACRED:
+        return f"{pick(_HOLY)} {kind}"
+    if (style in _TUNES and shape < 2) or any(s in style for s in _SONGS) or shape == 0:
         return f"The {colour} {place}"
-    if style.casefold() in _SACRED or shape == 1:
-        return f"{colour} {kind}"
-    return f"{kind} {pick(_OF).format(p=place)}"
+    return f"{colour} {kind}" if shape == 1 else f"{kind} {pick(_BESIDE).format(p=place)}"

@@ -75,7 +75,9 @@ class _Reader:
     def spoken(self, names: Iterable[str]) -> list[str]:
         """Names all of whose words stand in the prompt, longest first (a cheap look before patterns are compiled)."""
         text = self.text.casefold()
-        return sorted((n for n in names if all(w in text for w in re.split(r"[\s-]+", n.casefold()))), key=lambda n: -len(n))
+        return sorted(
+            (n for n in names if all(w in text for w in re.split(r"[\s-]+", n.casefold()))), key=lambda n: -len(n)
+        )
 
     def say(self, name: str, value: Any, source: str, shown: str = "") -> None:
         """Sets a control; a second, different value is a contradiction."""

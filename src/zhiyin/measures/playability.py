@@ -29,7 +29,7 @@ PHRASE_SECONDS = 15.0
 NOTES_PER_SECOND = 14.0
 HUNG_SECONDS = 12.0
 
-KEYBOARDS = frozenset([*range(0, 8), *range(16, 24)])
+KEYBOARDS = frozenset([*range(8), *range(16, 24)])
 _BLOWN = frozenset([*range(52, 55), *range(56, 80), 109, 111])
 _RANGES = {  # first program of a family -> lowest and highest pitch that its instruments reach
     0: (21, 108), 8: (48, 108), 16: (24, 108), 24: (36, 93), 32: (23, 67), 40: (28, 105), 48: (24, 108), 52: (36, 86),
@@ -124,7 +124,11 @@ def breath(score: Score) -> list[Problem]:
             length = float(end[last] - start[first])
             if length > PHRASE_SECONDS:
                 text = f"{length:.0f} s without a breath"
-                out.append(Problem("breath", _bar(score, int(notes["onset"][first])), p, text, hard=length > 2 * PHRASE_SECONDS))
+                out.append(
+                    Problem(
+                        "breath", _bar(score, int(notes["onset"][first])), p, text, hard=length > 2 * PHRASE_SECONDS
+                    )
+                )
     return out
 
 
@@ -154,7 +158,11 @@ def hung_notes(score: Score) -> list[Problem]:
     for i in np.flatnonzero((stop > end) | (length > HUNG_SECONDS)):
         note = score.notes[i]
         text = "sounds past the last bar" if stop[i] > end else f"sounds for {length[i]:.0f} s"
-        moves = (score.notes["part"] == note["part"]) & (score.notes["onset"] > note["onset"]) & (score.notes["onset"] < stop[i])
+        moves = (
+            (score.notes["part"] == note["part"])
+            & (score.notes["onset"] > note["onset"])
+            & (score.notes["onset"] < stop[i])
+        )
         if stop[i] > end or moves.sum() >= 8:
             out.append(Problem("hung", _bar(score, int(note["onset"])), int(note["part"]), text))
     return out
