@@ -407,7 +407,7 @@ def test_marks_are_written() -> None:
         "F",
     ]
     assert root.find(".//sound[@tempo='72']") is not None
-    assert {e.text for e in root.iter("words")} == {"Andante", "dolce", "D.C. al Fine"}
+    assert {(e.text or "").strip() for e in root.iter("words")} == {"Andante", "dolce", "D.C. al Fine"}
 
 
 def test_grace_notes_stand_before_their_note() -> None:

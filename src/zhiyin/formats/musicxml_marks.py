@@ -81,14 +81,17 @@ def dynamic(value: str) -> str:
 
 
 def tempo(words: str, qpm: float, compound: bool, shown: bool = True) -> tuple[str, str]:
-    """(direction type, sound) of a tempo: a word, a metronome mark and the speed in quarters per minute."""
+    """(direction type, sound) of a tempo: a word, a metronome mark and the speed in quarters per minute.
+
+    The metronome mark is rounded to a whole number; the sound keeps six digits.
+    """
     sound = f'<sound tempo="{qpm:.6g}"/>' if qpm > 0 else ""
-    types = [element("words", words, font_weight="bold")] if words else []
-    if qpm > 0 and shown:
+    marked = qpm > 0 and shown
+    types = [element("words", words + " " * marked, font_weight="bold")] if words else []
+    if marked:
         dot, speed = ("<beat-unit-dot/>", qpm / 1.5) if compound else ("", qpm)
-        rounded = f"{round(speed, 2):g}"
-        types.append(f"<metronome parentheses=\"{'yes' if words else 'no'}\"><beat-unit>quarter</beat-unit>{dot}"
-                     f"<per-minute>{rounded}</per-minute></metronome>")  # fmt: skip
+        inner = f"<beat-unit>quarter</beat-unit>{dot}{element('per-minute', round(speed))}"
+        types.append(f"<metronome>{inner}</metronome>")
     return "</direction-type><direction-type>".join(types), sound
 
 
