@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from music import tune
 
+from music import tune
 from zhiyin.app.cli.main import VERBS, main
 from zhiyin.formats.catalog import load, save
 from zhiyin.formats.midi import read_record

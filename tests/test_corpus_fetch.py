@@ -46,7 +46,7 @@ class Server(BaseHTTPRequestHandler):
     cuts = 0
     cut_after = 0
     ranges = True
-    seen: list[str] = []  # noqa: RUF012
+    seen: list[str] = []
     status = 200
 
     def do_GET(self):

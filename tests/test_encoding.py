@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from music import tune
 
+from music import tune
 from zhiyin.encoding import EncodedPiece, check_legal, decode, encode, quantize, same_music
 from zhiyin.encoding.fields import (
     BAR_COLUMN,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from music import SCALE, tune
 
+from music import SCALE, tune
 from zhiyin.errors import InputError
-from zhiyin.measures.key import PROFILES, find_key, fifths_of, key_scores, key_tonic_name, tonic_of, with_keys
+from zhiyin.measures.key import PROFILES, fifths_of, find_key, key_scores, key_tonic_name, tonic_of, with_keys
 from zhiyin.measures.texture import density, polyphony, register
 from zhiyin.score import UNKNOWN_KEY, Part, Score, notes_array, regular_bars
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from music import tune
 
+from music import tune
 from zhiyin.errors import InputError
 from zhiyin.score import Mark, Part, Score, bars_array, notes_array, regular_bars
 

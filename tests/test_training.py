@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from music import tune
 
+from music import tune
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding.fields import END
 from zhiyin.errors import CorpusError, InputError, TrainingError
@@ -19,7 +19,7 @@ from zhiyin.models.catalog import FAMILIES, build
 from zhiyin.provenance.package import load_package
 from zhiyin.training.batches import Batches, PieceArrays, draw_given, splits, transposed, valid_batches, window
 from zhiyin.training.checkpoint import NAME
-from zhiyin.training.loop import measure, train_model
+from zhiyin.training.loop import _Loop, measure, train_model
 from zhiyin.training.recipe import Recipe, load_recipe, parse_recipe, recipe_names
 from zhiyin.training.relabel import relabel
 from zhiyin.training.restore import restore_network
@@ -248,10 +248,9 @@ def test_bad_input_is_named(tmp_path):
         train(tmp_path / "empty", family="lstm", minutes=-1)
     with pytest.raises(TrainingError, match="Family and recipe differ"):
         train(tmp_path / "empty", family="lstm", recipe="transformer")
+    silent = type("Silent", (), {"recipe": Recipe(), "batches": None, "world": 1})()
     with pytest.raises(TrainingError, match="does not say how long"):
-        from zhiyin.training.loop import _Loop  # noqa: PLC2701
-
-        _Loop._fixed_total(type("L", (), {"recipe": Recipe(), "batches": None, "world": 1})())
+        _Loop._fixed_total(silent)
 
 
 def test_one_piece_and_pieces_of_one_note(tmp_path):

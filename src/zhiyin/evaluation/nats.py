@@ -123,10 +123,10 @@ def baselines(corpus: Corpus, pieces: Iterable[EncodedPiece]) -> dict[str, float
     back = [c / c.sum() for c in single]
     bi = [-np.log((d + 5 * b) / (d.sum(axis=1, keepdims=True) + 5)) for d, b in zip(double, back)]
     totals, notes = np.zeros(2), 0
-    for piece in pieces:
-        for f, (column, before) in enumerate(_columns(lay_out(piece.rows).targets)):
+    for scored in pieces:
+        for f, (column, before) in enumerate(_columns(lay_out(scored.rows).targets)):
             totals += uni[f][column].sum(), bi[f][before, column].sum()
-        notes += len(piece.rows)
+        notes += len(scored.rows)
     return {"unigram": float(totals[0] / notes), "bigram": float(totals[1] / notes)}
 
 

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def bar_table(walked: Walked, scale: Scale) -> np.ndarray:
     return bars
 
 
-def _at(changes: Sequence[tuple[int, object]], time: int, default: object) -> object:
+def _at(changes: Sequence[tuple[int, Any]], time: int, default: Any) -> Any:
     """The value of the last change at or before ``time`` (changes sorted by time)."""
     low, high = 0, len(changes)
     while low < high:
@@ -114,8 +115,8 @@ def _joined(stretches: list[_Stretch], meters: list, unit: int) -> list[_Stretch
     return out
 
 
-def _nominal(meter: object, unit: int) -> float:
-    return 4 * unit * meter[0] / meter[1] if isinstance(meter, tuple) else 0
+def _nominal(meter: tuple[int, int] | None, unit: int) -> float:
+    return 4 * unit * meter[0] / meter[1] if meter else 0
 
 
 def _numbered(stretches: list[_Stretch], meters: list, unit: int) -> list[_Stretch]:
@@ -124,14 +125,14 @@ def _numbered(stretches: list[_Stretch], meters: list, unit: int) -> list[_Stret
     if first.number is None:
         following = next((i for i, s in enumerate(stretches) if s.number is not None), None)
         if following:
-            first.number = max(stretches[following].number - following, 0)
+            first.number = max((stretches[following].number or 0) - following, 0)
         else:
             nominal = _nominal(_at(meters, 0, None), unit)
             first.number = 0 if first.duration < nominal and len(stretches) > 1 else 1
     for last, s in itertools.pairwise(stretches):
         if s.number is None:
             completes = last.duration + s.duration <= _nominal(_at(meters, last.onset, None), unit)
-            s.number = last.number if completes else last.number + 1
+            s.number = last.number if completes else (last.number or 0) + 1
     return stretches
 
 

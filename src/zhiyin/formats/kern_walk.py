@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 from zhiyin.errors import FormatError
 from zhiyin.formats.kern_parts import Place
@@ -325,7 +326,8 @@ def _compile(table: Table, name: str) -> tuple[dict[str, tuple], int]:
                 received=f"{text[:40]!r} ({problem})",
             ) from None  # fmt: skip
     unit = 1
-    for steps in {n.duration.denominator for t in parsed.values() for n in (t, *t.notes)}:
+    parts: list[Any] = [n for t in parsed.values() for n in (t, *t.notes)]
+    for steps in {n.duration.denominator for n in parts}:
         unit = math.lcm(unit, steps)
         if unit > MAX_UNIT:
             raise FormatError(

@@ -122,6 +122,7 @@ class PartWalker:
         )
 
     def _ticks(self, text: str | None) -> int:
+        value: float
         try:
             value = int(text or "")
         except ValueError:
@@ -312,10 +313,10 @@ class PartWalker:
                 qpm = self._sign(sign, at, staff, texts) or qpm
         words = " ".join(" ".join(texts).split())
         if words:
-            kind = "jump" if jumps else "tempo" if qpm and "=" not in words else words_kind(words)
-            kind = "text" if kind == "tempo" and "=" in words else kind
-            row = MarkRow(at, kind, words, 0, staff)
-            (self.out.structure if kind in ("jump", "tempo") else self.out.marks).append(row)
+            said = "jump" if jumps else "tempo" if qpm and "=" not in words else words_kind(words)
+            said = "text" if said == "tempo" and "=" in words else said
+            row = MarkRow(at, said, words, 0, staff)
+            (self.out.structure if said in ("jump", "tempo") else self.out.marks).append(row)
         elif jumps and jumps not in ("Coda", "Segno"):
             self.out.structure.append(MarkRow(at, "jump", jumps))
         if sound is not None and self._sound_qpm(sound):

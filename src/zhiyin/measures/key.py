@@ -110,11 +110,11 @@ def find_key(
     if signature is not None:
         for mode in range(2):
             scores[mode, tonic_of(signature, mode)] += SIGNATURE
-    mode, tonic = np.unravel_index(int(scores.argmax()), scores.shape)
-    fifths = fifths_of(int(tonic), int(mode))
+    mode, tonic = divmod(int(scores.argmax()), 12)
+    fifths = fifths_of(tonic, mode)
     if signature is not None and (fifths - signature) % 12 == 0:
         fifths = signature
-    return Key(int(tonic), int(mode), fifths, float(scores[mode, tonic]))
+    return Key(tonic, mode, fifths, float(scores[mode, tonic]))
 
 
 def _last_bass(score: Score, begin: int, end: int) -> int | None:

@@ -16,6 +16,16 @@ from zhiyin.score.score import (
 )
 
 __all__ = [
-    "BAR", "MARK_KINDS", "NOTE", "UNKNOWN_KEY", "UNSPELLED",
-    "Mark", "Part", "Score", "bars_array", "meter_ticks", "notes_array", "regular_bars",
+    "BAR",
+    "MARK_KINDS",
+    "NOTE",
+    "UNKNOWN_KEY",
+    "UNSPELLED",
+    "Mark",
+    "Part",
+    "Score",
+    "bars_array",
+    "meter_ticks",
+    "notes_array",
+    "regular_bars",
 ]

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from zhiyin.encoding.fields import ROW_FIELDS
 from zhiyin.errors import TrainingError
+from zhiyin.models.rows import RowModel
 from zhiyin.training.batches import Batches, valid_batches
 from zhiyin.training.checkpoint import NAME, Progress, Weights, load_checkpoint, save_checkpoint, snapshot
 from zhiyin.training.recipe import Recipe
@@ -37,7 +38,7 @@ Report = Callable[[Mapping[str, Any]], None]
 class Run:
     """A finished run: the model with its best weights, and how it went."""
 
-    model: nn.Module
+    model: RowModel
     progress: Progress
 
 
@@ -53,7 +54,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def train_model(
-    model: nn.Module,
+    model: RowModel,
     batches: Batches,
     recipe: Recipe,
     folder: Path,
@@ -61,7 +62,7 @@ def train_model(
     device: str = "auto",
     report: Report | None = None,
 ) -> Run:
-    """Trains a model (anything with ``nats(batch) -> (B, T, F)``) and returns it with its best weights.
+    """Trains a model and returns it with its best weights.
 
     ``folder`` receives checkpoint, log.jsonl and TensorBoard events; a checkpoint found there is resumed.
     """
@@ -71,7 +72,7 @@ def train_model(
 
 class _Loop:
     def __init__(
-        self, model: nn.Module, batches: Batches, recipe: Recipe, folder: Path, device: torch.device, report: Report
+        self, model: RowModel, batches: Batches, recipe: Recipe, folder: Path, device: torch.device, report: Report
     ) -> None:
         self.recipe, self.batches, self.folder, self.device, self.report = recipe, batches, folder, device, report
         self.rank, self.world = _join_group(device)
@@ -239,7 +240,7 @@ def _join_group(device: torch.device) -> tuple[int, int]:
     return (torch.distributed.get_rank(), world) if world > 1 else (0, 1)
 
 
-def _decay_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+def _decay_groups(model: RowModel, decay: float) -> list[dict[str, Any]]:
     """Weight decay for matrices only: not for biases, gains and embedding tables."""
     tables = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
     matrices = [p for p in model.parameters() if p.ndim >= 2 and id(p) not in tables]
@@ -277,7 +278,7 @@ def tensors(batch: Mapping[str, np.ndarray], device: torch.device) -> dict[str, 
 
 @torch.no_grad()
 def measure(
-    model: nn.Module,
+    model: RowModel,
     batches: Iterable[tuple[list[Any], Mapping[str, np.ndarray]]],
     device: torch.device,
     recipe: Recipe,
@@ -302,12 +303,13 @@ class _Log:
         kept = [line for line in _lines(path) if json.loads(line)["step"] <= step]
         path.write_text("".join(kept), encoding="utf-8")
         self.file = path.open("a", encoding="utf-8")
+        self.board: Any = None
         try:
             from torch.utils.tensorboard import SummaryWriter
 
             self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
         except ImportError:
-            self.board = None
+            return
 
     def write(self, line: Mapping[str, Any]) -> None:
         self.file.write(json.dumps(line) + "\n")

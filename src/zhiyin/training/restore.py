@@ -126,9 +126,9 @@ def _fits(value: np.ndarray, array: np.ndarray, how: str, family: str) -> bool:
     if part.size != array.size:
         return False
     wanted = _lay(array, how, family)
-    part = part.reshape(wanted.shape) if part.shape[-1:] == wanted.shape[-1:] else None
-    if part is None:
+    if part.shape[-1:] != wanted.shape[-1:]:
         return False
+    part = part.reshape(wanted.shape)
     step = np.abs(wanted).max() / 127 + 1e-7  # int8 rounding moves a number by half a step of its channel at most
     return bool(np.abs(part - wanted).max() <= 0.51 * step)
 

@@ -47,7 +47,8 @@ def _habits(corpus: Corpus | RelabelledCorpus, pieces: Sequence[Piece]) -> dict[
     meters: Counter[tuple[int, int]] = Counter()
     programs: Counter[tuple[int, ...]] = Counter()
     modes: Counter[int] = Counter()
-    bars, numbers = [], {"tempo": [], "density": [], "register": []}
+    bars: list[int] = []
+    numbers: dict[str, list[int]] = {"tempo": [], "density": [], "register": []}
     ranges: dict[tuple[int, ...], list[np.ndarray]] = {}
     for piece in pieces[::step]:
         arrays = corpus.arrays(piece)

@@ -61,7 +61,7 @@ def report_error(error: ZhiyinError) -> int:
 def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, int, str], None]]:
     """A progress bar on stderr with time left: call it with (done, total, words). Silent when quiet or not a terminal."""
     if quiet or not sys.stderr.isatty():
-        yield lambda done, total, words="": None
+        yield _nothing
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -75,4 +75,12 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, 
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(label, total=None, words="")
-        yield lambda done, total, words="": bars.update(task, completed=done, total=total, words=words)
+
+        def update(done: int, total: int, words: str) -> None:
+            bars.update(task, completed=done, total=total, words=words)
+
+        yield update
+
+
+def _nothing(done: int, total: int, words: str) -> None:
+    """The progress bar of a quiet run."""

@@ -81,11 +81,8 @@ def compose(
         "parts": parts, "density": _number(density), "register": _number(register), "form": form, "cadence": cadence, "title": title,
     }  # fmt: skip
     sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
-    settings = {
-        "words": wish,
-        **{k: v for k, v in {**controls, **sampling}.items() if v is not None},
-        "candidates": candidates,
-    }
+    given: dict[str, Any] = {k: v for k, v in {**controls, **sampling}.items() if v is not None}
+    settings = {"words": wish, **given, "candidates": candidates}
     first_file: list[float] = []
 
     def early(piece: Piece) -> None:
@@ -101,7 +98,7 @@ def compose(
 
     made = compose_pieces(
         wish, model=package, seed=seed, takes=1 if single else takes, candidates=candidates, on_take=early,
-        **{k: v for k, v in {**controls, **sampling}.items() if v is not None},
+        **given,
     )  # fmt: skip
     used = int(made.report["seed"])
     taken = [_taken(p, package.manifest, package.hash, settings, used) for p in made.pieces]
