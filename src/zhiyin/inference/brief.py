@@ -198,6 +198,8 @@ def _time(
         assumed.append(f"tempo {tempo:.0f} quarters a minute")
         return tempo, _tempo_word(controls, tempo / beat), int(controls.bars)
     tempo = _tempo(controls, habits, beat)
+    if not (controls.bars or controls.seconds or controls.tempo_qpm or controls.tempo_range):
+        tempo = _about_a_minute(tempo, habits, quarters, beat)
     if controls.tempo_qpm is None:
         assumed.append(f"tempo {tempo:.0f} quarters a minute")
     bars = int(controls.bars or 0)
@@ -229,6 +231,12 @@ def _tempo(controls: Controls, habits: Mapping[str, Any], beat: float) -> float:
     low, high = (x * beat for x in controls.tempo_range)
     inset = (high - low) / 4
     return beat * round(min(max(usual, low + inset), high - inset) / beat)
+
+
+def _about_a_minute(tempo: float, habits: Mapping[str, Any], quarters: float, beat: float) -> float:
+    """The tempo, within the middle half of the style's, at which the default number of bars lasts nearest to a minute."""
+    low, high = habits.get("tempo_quartiles") or (tempo, tempo)
+    return beat * round(min(max(DEFAULT_BARS * quarters, float(low)), float(high)) / beat)
 
 
 def _bars_for(seconds: float, tempo: float, quarters: float, *, fixed: bool) -> tuple[int, float]:

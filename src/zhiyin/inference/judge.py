@@ -1,4 +1,4 @@
-"""Which takes to keep: the playable ones, those the model finds likely, those that did as asked, and no two alike."""
+"""Which takes to keep: the playable ones, those as likely as takes of this wish typically are, those that did as asked, and no two alike."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ class Verdict:
         """Whether it has no hard problem."""
         return not any(p.hard for p in self.problems)
 
-    @property
-    def cost(self) -> float:
-        """What takes are ranked by: nats a note, plus penalties."""
-        return self.nats + self.penalty
+    def cost(self, typical: float) -> float:
+        """What takes are ranked by: distance from the ``typical`` nats a note, plus penalties.
+
+        The likeliest take is the dullest (it repeats), the least likely one is lost: typical information is what human
+        sequences carry (Meister et al. 2022, "Locally typical sampling").
+        """
+        return abs(self.nats - typical) + self.penalty
 
 
 def judge(score: Score, brief: Brief, nats: float, problems: tuple[Problem, ...]) -> Verdict:
@@ -104,7 +107,8 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 def choose(rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, kept: Sequence[int] = ()) -> list[int]:
     """Indices of up to ``count`` takes: ``kept`` first, then playable ones by cost, each different from those before it."""
     out = list(kept)
-    order = sorted((i for i, v in enumerate(verdicts) if v.playable and i not in out), key=lambda i: verdicts[i].cost)
+    middle = float(np.median([v.nats for v in verdicts])) if verdicts else 0.0
+    order = sorted((i for i, v in enumerate(verdicts) if v.playable and i not in out), key=lambda i: verdicts[i].cost(middle))
     for i in order:
         if len(out) >= count:
             break
