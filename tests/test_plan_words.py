@@ -18,10 +18,10 @@ MANIFEST = {
     "styles": [
         {"id": 3, "name": "waltz", "name_zh": "圆舞曲", "synonyms": ["valse"], "n": 200,
          "defaults": {"parts": [["Piano", 0]], "meter": [3, 4], "tempo_qpm": 150, "mode": "major", "density": 6,
-                      "register": 7, "meters": {"3/4": 190}, "part_counts": {"0": 195}}},
+                      "register": 7, "meters": {"3/4": 190}, "ensembles": {"0": 195}, "part_counts": {"1": 195}}},
         {"id": 5, "name": "jig", "name_zh": "吉格", "synonyms": [], "n": 900,
          "defaults": {"parts": [["Fiddle", 40]], "meter": [6, 8], "tempo_qpm": 180, "mode": "major", "density": 7,
-                      "register": 9, "meters": {"6/8": 900}, "part_counts": {"40": 900}}},
+                      "register": 9, "meters": {"6/8": 900}, "ensembles": {"40": 900}, "part_counts": {"1": 900}}},
     ],
     "composers": [{"id": 2, "name": "Chopin", "n": 60}],
 }  # fmt: skip
@@ -49,7 +49,10 @@ def test_what_is_said_is_not_assumed():
     )
     assert (b.style, b.key.name, b.key.fifths, b.key.tonic) == ("waltz", "D minor", -1, 2)
     assert (b.tempo_qpm, b.bars, b.form, b.names, b.title) == (90, 16, "AB", ("Flute", "Cello"), "X")
-    assert b.assumed == ("rare: waltz for Flute, Cello stood in 0 of 200 training pieces",)
+    assert b.assumed == (
+        "rare: waltz for 2 parts stood in 0 of 200 training pieces",
+        "rare: waltz for Flute, Cello is none of the 1 commonest ensembles of its training pieces",
+    )
 
 
 def test_rare_meters_are_named_with_their_n():

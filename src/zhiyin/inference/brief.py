@@ -283,10 +283,16 @@ def _say_rare(
 ) -> None:
     """Names combinations that the style was hardly ever seen in, with their n."""
     habits = style.get("defaults", {})
-    asked = ",".join(str(p.program) for p in parts)
-    for table, key, what in (
-        (habits.get("meters"), f"{meter[0]}/{meter[1]}", f"in {meter[0]}/{meter[1]}"),
-        (habits.get("part_counts"), asked, "for " + ", ".join(_names(parts))),
-    ):
+    ensembles = habits.get("ensembles") or {}
+    programs = ",".join(str(p.program) for p in parts)
+    counts = [(habits.get("meters"), f"{meter[0]}/{meter[1]}", f"in {meter[0]}/{meter[1]}")]
+    if programs in ensembles:
+        counts.append((ensembles, programs, "for " + ", ".join(_names(parts))))
+    else:
+        counts.append((habits.get("part_counts"), str(len(parts)), f"for {len(parts)} part{'s' * (len(parts) != 1)}"))
+    for table, key, what in counts:
         if table is not None and (n := int(table.get(key, 0))) < _FEW:
             assumed.append(f"rare: {style['name']} {what} stood in {n} of {style.get('n', '?')} training pieces")
+    if ensembles and programs not in ensembles:
+        what = f"{style['name']} for {', '.join(_names(parts))}"
+        assumed.append(f"rare: {what} is none of the {len(ensembles)} commonest ensembles of its training pieces")

@@ -44,7 +44,7 @@ class Options:
     top_p: float | Mapping[str, float] | None = None
     min_p: float | Mapping[str, float] | None = None
     variation: float = 0.35
-    chords: bool = True
+    chords: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,12 @@ class Sampling:
     min_p: np.ndarray
 
 
-# Steadier in time and part, freer in pitch: chosen by looking at pieces of the default model.
+# For packages that bring none. Chosen so that repeats, steps, leaps and pitch entropy of top lines come near those of
+# human pieces (jig, hymn, mazurka, song; 8 takes each): cooler pitch stalls on one note, warmer time stumbles.
 DEFAULTS: dict[str, tuple[float, ...]] = {
-    "temperature": (0.9, 0.9, 0.9, 0.95, 0.9, 0.9),
-    "top_p": (0.97, 0.96, 0.98, 0.95, 0.95, 0.95),
-    "min_p": (0.01, 0.02, 0.01, 0.02, 0.02, 0.02),
+    "temperature": (0.9, 0.9, 0.9, 1.0, 0.9, 0.9),
+    "top_p": (0.98, 0.97, 0.98, 0.97, 0.96, 0.95),
+    "min_p": (0.02, 0.02, 0.02, 0.02, 0.02, 0.02),
 }
 
 
