@@ -44,7 +44,7 @@ class Options:
     top_p: float | Mapping[str, float] | None = None
     min_p: float | Mapping[str, float] | None = None
     variation: float = 0.35
-    chords: bool = False
+    chords: bool = True
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Studio:
         """The kept pieces. The first candidate is written alone, so that it is heard early."""
         options = self.options
         self._write(seed, [0])
-        kept = [0] if (self.pieces[0].verdict.playable and options.takes > 1) or options.candidates == 1 else []
+        kept = [0] if (self.pieces[0].verdict.good and options.takes > 1) or options.candidates == 1 else []
         if kept and on_take:
             on_take(self.pieces[0])
         told = bool(kept)

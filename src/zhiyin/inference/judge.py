@@ -9,9 +9,11 @@ import numpy as np
 
 from zhiyin.encoding.rows import BAR, PART, PITCH, POSITION
 from zhiyin.inference.brief import Brief
+from zhiyin.measures.key import find_key
 from zhiyin.measures.playability import Problem
 from zhiyin.score import Score
 
+GRAVE = 1.5  # penalty from which a take is not kept without comparison
 DIFFERENT = 0.3  # least share of notes that two kept takes do not have in common
 
 
@@ -28,6 +30,11 @@ class Verdict:
         """Whether it has no hard problem."""
         return not any(p.hard for p in self.problems)
 
+    @property
+    def good(self) -> bool:
+        """Whether it is playable and free of grave faults (it may be kept without waiting for others)."""
+        return self.playable and self.penalty < GRAVE
+
     def cost(self, typical: float) -> float:
         """What takes are ranked by: distance from the ``typical`` nats a note, plus penalties.
 
@@ -39,7 +46,7 @@ class Verdict:
 
 def judge(score: Score, brief: Brief, nats: float, problems: tuple[Problem, ...]) -> Verdict:
     """Weighs a take: soft problems, aimlessness (too few or too many different pitches, long rests), wide melodic leaps."""
-    penalty = 0.3 * sum(not p.hard for p in problems)
+    penalty = 0.3 * sum(not p.hard for p in problems) + _wrong_key(score, brief)
     for part in range(len(brief.parts)):
         notes = score.notes[score.notes["part"] == part]
         if score.parts[part].drums:
@@ -50,6 +57,16 @@ def judge(score: Score, brief: Brief, nats: float, problems: tuple[Problem, ...]
         penalty += _monotony(notes) + _leaps(notes)
         penalty += 1.5 * _silence(score, notes)
     return Verdict(problems, nats, penalty + 0.5 * _crossings(score, brief))
+
+
+def _wrong_key(score: Score, brief: Brief) -> float:
+    """1.5 where the notes are heard in another key than the one asked for, less for its relative, 0 for drums."""
+    if all(p.drums for p in score.parts):
+        return 0.0
+    heard = find_key(score)
+    if (heard.tonic, heard.mode) == (brief.key.tonic, brief.key.mode):
+        return 0.0
+    return 0.5 if heard.fifths == brief.key.fifths else 1.5
 
 
 def _monotony(notes: np.ndarray) -> float:

@@ -48,7 +48,7 @@ class Plan:
     source: np.ndarray
 
 
-def make_plan(brief: Brief, *, variation: float = 0.35, chords: bool = False) -> Plan:
+def make_plan(brief: Brief, *, variation: float = 0.35, chords: bool = True) -> Plan:
     """The plan of a brief. ``variation``: share of each return that is written anew; ``chords``: plan a harmony per bar."""
     rng = np.random.Generator(np.random.PCG64([brief.seed, 0x706C_616E]))
     table = bar_rows(brief.bars, brief.meter, brief.key, brief.tempo_qpm)
