@@ -149,7 +149,7 @@ def test_a_killed_run_resumes_on_the_same_curve(corpus, tmp_path):
 def test_another_recipe_in_the_same_folder_is_refused(corpus, tmp_path):
     train_model(build("lstm", **RECIPE.sizes), Batches(corpus, RECIPE), RECIPE, tmp_path)
     other = RECIPE.replace(learning_rate=0.5)
-    with pytest.raises(TrainingError, match=r"another recipe.*learning_rate = 0.5 \(was 0.001\)"):
+    with pytest.raises(TrainingError, match=r"another recipe or learnt from other files.*learning_rate = 0.5 \(was 0.001\)"):
         train_model(build("lstm", **RECIPE.sizes), Batches(corpus, other), other, tmp_path)
 
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from zhiyin.errors import FormatError, InputError
 from zhiyin.formats.exact_ticks import Scale, moved, resolution, to_score
+from zhiyin.formats.fallback import read_with_music21
 from zhiyin.formats.files import read_bytes
 from zhiyin.formats.limits import LIMITS, Limits, check
 from zhiyin.formats.musicxml_heads import PartHead, part_heads
@@ -40,17 +42,25 @@ def read_musicxml(
     heads, bars = _parts(root, name)
     check("parts", len(heads), limits, name)
     unit = _unit(root)
-    events = [PartWalker(head, unit, name).walk(measures) for head, measures in zip(heads, bars)]
+    try:
+        events = [PartWalker(head, unit, name).walk(measures) for head, measures in zip(heads, bars)]
+        score = _score(root, heads, events, bars, unit)
+    except InputError as problem:
+        return _second_opinion(source, name, problem)
     check("bars", max(len(b) for b in bars), limits, name)
     check("notes", sum(len(e.notes) for e in events), limits, name)
     check("marks", sum(len(e.marks) for e in events), limits, name)
-    try:
-        score = _score(root, heads, events, bars, unit)
-    except InputError as problem:
-        raise FormatError(
-            f"{name}: the score does not fit", expected=problem.expected, received=problem.received
-        ) from None
     return unfold(score) if expand_repeats else score
+
+
+def _second_opinion(source: str | Path | bytes, name: str, problem: InputError) -> Score:
+    """What music21, where it is installed, makes of a well-formed file that this reader cannot follow; else the problem."""
+    if not isinstance(source, bytes) and find_spec("music21") is not None:
+        score = read_with_music21(source)
+        return score.replace(metadata={**score.metadata, "assumed": f"read by music21, because: {problem}"})
+    if isinstance(problem, FormatError):
+        raise problem
+    raise FormatError(f"{name}: the score does not fit", expected=problem.expected, received=problem.received) from None
 
 
 def _parts(root: Element, name: str) -> tuple[list[PartHead], list[list[Element]]]:

@@ -88,10 +88,10 @@ def load_checkpoint(folder: Path, weights: Weights, recipe: dict[str, Any]) -> P
     differ = sorted(k for k in {*began, *recipe} if began.get(k) != recipe.get(k))
     if differ:
         raise TrainingError(
-            "The run in this folder has another recipe",
+            "The run in this folder has another recipe or learnt from other files",
             expected="the recipe it began with",
             received=", ".join(f"{k} = {recipe.get(k)!r} (was {began.get(k)!r})" for k in differ),
-            hint="choose another --out folder, or delete the checkpoint to start again",
+            hint="choose another --name, or delete the checkpoint to start again",
         )
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "best": {}, "optimiser": {}}
     for key, value in tensors.items():

@@ -81,9 +81,11 @@ class _Loop:
         self.optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
         self.weights = Weights(self.model, snapshot(self.model), snapshot(self.model), self.optimiser)
         self.progress = Progress()
+        files = getattr(batches.corpus, "manifest", {}).get("files", {})
+        self.identity = {**recipe.flat(), "music": files.get("rows.npy", "")}
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / NAME).is_file():
-            self.progress = load_checkpoint(folder, self.weights, recipe.flat())
+            self.progress = load_checkpoint(folder, self.weights, self.identity)
         elif self.rank == 0:
             (folder / "log.jsonl").unlink(missing_ok=True)
 
@@ -227,7 +229,7 @@ class _Loop:
         self.report({"kind": "train", **line})
 
     def _save(self) -> None:
-        save_checkpoint(self.folder, self.weights, self.progress, self.recipe.flat())
+        save_checkpoint(self.folder, self.weights, self.progress, self.identity)
 
 
 def _join_group(device: torch.device) -> tuple[int, int]:

@@ -29,7 +29,7 @@ def train(
         str, typer.Option("--from", help="Start from this model package instead of from nothing (fine-tune).")
     ] = "",
     minutes: Annotated[
-        float | None, typer.Option("--minutes", help="Time budget (10 unless the recipe counts steps or epochs).")
+        float | None, typer.Option("--minutes", help="Time budget (left out: the recipe's own, or 10 when fine-tuning).")
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the package.")] = "",
     out: Annotated[
