@@ -91,7 +91,7 @@ def main() -> None:
             letters, starts = sections(piece.plan.bars)
             similar += returns(score, letters, starts)
             edges = np.r_[starts[1:], len(score.bars)]
-            for edge in edges:  # a phrase ends: the first note of its last bar's last sounding chord is a longer one, or rests follow
+            for edge in edges:  # nothing sounds more than a quarter past the end of the phrase
                 begin, end = score.bars["onset"][edge - 1], score.bars["onset"][edge - 1] + score.bars["duration"][edge - 1]
                 inside = score.notes[(score.notes["onset"] >= begin) & (score.notes["onset"] < end)]
                 phrases.append(len(inside) > 0 and bool((inside["onset"] + inside["duration"]).max() <= end + 24))
@@ -109,7 +109,7 @@ def main() -> None:
             **about(f"python benchmarks/form.py CORPUS --pieces {options.pieces} --styles {options.styles}", seeds=f"0..{options.pieces // len(styles) - 1}"),
             "model": package.name, "model_hash": package.hash,
             "final_tonic_in_the_bass": {**share(tonic), "target": 0.95},
-            "phrases_close_at_their_bar": share(phrases),
+            "no_note_held_over_a_phrase_end": share(phrases),
             "key_found_by_the_key_finder": share(key_right),
             "similarity_of_returns": result,
         },
