@@ -15,8 +15,13 @@ RESULTS = Path(__file__).parent / "results"
 
 def about(command: str, **more: Any) -> dict[str, Any]:
     """Machine, commit and versions, with the command that makes the file."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    model = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    model = next(
+        (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
     return {
         "command": command, "commit": commit, "machine": f"{model}, {os.cpu_count()} cores", "load": [round(x, 2) for x in os.getloadavg()],
         "python": platform.python_version(), "onnxruntime": version("onnxruntime"), **more,

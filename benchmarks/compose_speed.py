@@ -55,7 +55,17 @@ def first_mid(style: str) -> tuple[list[float], float]:
     for seed in range(RUNS):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "out"
-            command = [sys.executable, "-m", "zhiyin.app.cli.main", "compose", "-q", "--seed", str(seed), "-o", str(out)]
+            command = [
+                sys.executable,
+                "-m",
+                "zhiyin.app.cli.main",
+                "compose",
+                "-q",
+                "--seed",
+                str(seed),
+                "-o",
+                str(out),
+            ]
             began = time.perf_counter()
             process = subprocess.Popen(command + (["--style", style] if style else []))
             while not list(out.glob("*.mid")) and process.poll() is None:

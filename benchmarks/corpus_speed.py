@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from common import about, write
+
 from zhiyin.corpus.chunks import ChunkTask, make_chunk, read_chunk
 from zhiyin.corpus.midi_rows import write_rows
 from zhiyin.corpus.source import PieceSource
@@ -77,6 +79,17 @@ def main() -> None:
                 started = time.process_time()
                 notes = road(paths, Path(folder))
                 best[name] = max(best[name], notes / (time.process_time() - started))
+    figures = {name: round(rate) for name, rate in best.items() if rate}
+    ratio = {n: round(r / best["MidiTok REMI"], 1) for n, r in best.items()} if best["MidiTok REMI"] else {}
+    command = f"python benchmarks/corpus_speed.py FOLDER --files {args.files}"
+    write(
+        "corpus_speed",
+        {
+            **about(command, files=len(paths), seed=args.seed, turns=TURNS, clock="processor time, one process"),
+            "notes_per_second": figures,
+            "times_miditok": ratio,
+        },
+    )
     for name, rate in best.items():
         print(f"{name:24} {rate:12,.0f} notes/s" if rate else f"{name:24} not installed")
     if best["MidiTok REMI"]:

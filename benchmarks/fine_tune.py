@@ -37,9 +37,19 @@ def main() -> None:
         for i, path in enumerate(chosen):
             shutil.copy(path, own / f"{i:02}-{path.name}")
         built = build([own], root / "corpus", options=BuildOptions(hold_out=False))
-        tuned = fine_tune(root / "corpus", options.model, minutes=options.minutes, options=TrainOptions(out=root / "a", run_folder=root / "ra"))
+        tuned = fine_tune(
+            root / "corpus",
+            options.model,
+            minutes=options.minutes,
+            options=TrainOptions(out=root / "a", run_folder=root / "ra"),
+        )
         recipe = load_recipe("transformer")
-        scratch = train(root / "corpus", recipe=recipe, minutes=options.minutes, options=TrainOptions(out=root / "b", run_folder=root / "rb"))
+        scratch = train(
+            root / "corpus",
+            recipe=recipe,
+            minutes=options.minutes,
+            options=TrainOptions(out=root / "b", run_folder=root / "rb"),
+        )
         write(
             "fine_tune",
             {

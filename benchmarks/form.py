@@ -55,7 +55,9 @@ def human(corpus, style: str, most: int = 300) -> list[float]:
     found: list[float] = []
     for piece in corpus.pieces(style=style)[:most]:
         arrays = corpus.arrays(piece)
-        score = decode(EncodedPiece(arrays["rows"], arrays["bars"], arrays["programs"].reshape(-1), arrays["controls"].reshape(-1)))
+        score = decode(
+            EncodedPiece(arrays["rows"], arrays["bars"], arrays["programs"].reshape(-1), arrays["controls"].reshape(-1))
+        )
         found += returns(score, *sections(arrays["bars"]))
     return found
 
@@ -82,7 +84,9 @@ def main() -> None:
     for style in styles:
         similar: list[float] = []
         for seed in range(options.pieces // len(styles)):
-            piece = compose(model=package, style=style, bars=32, takes=1, candidates=1, seed=seed, sampler=sampler).pieces[0]
+            piece = compose(
+                model=package, style=style, bars=32, takes=1, candidates=1, seed=seed, sampler=sampler
+            ).pieces[0]
             score = piece.score
             key = piece.brief.key
             tonic.append(last_bass(score) == key.tonic)
@@ -92,7 +96,10 @@ def main() -> None:
             similar += returns(score, letters, starts)
             edges = np.r_[starts[1:], len(score.bars)]
             for edge in edges:  # nothing sounds more than a quarter past the end of the phrase
-                begin, end = score.bars["onset"][edge - 1], score.bars["onset"][edge - 1] + score.bars["duration"][edge - 1]
+                begin, end = (
+                    score.bars["onset"][edge - 1],
+                    score.bars["onset"][edge - 1] + score.bars["duration"][edge - 1],
+                )
                 inside = score.notes[(score.notes["onset"] >= begin) & (score.notes["onset"] < end)]
                 phrases.append(len(inside) > 0 and bool((inside["onset"] + inside["duration"]).max() <= end + 24))
         people = human(corpus, style)
