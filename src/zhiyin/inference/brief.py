@@ -106,7 +106,10 @@ def _style(controls: Controls, manifest: Mapping[str, Any], assumed: list[str]) 
     """The style asked for, else the one that fits parts and meter best (the package's default first)."""
     styles: Sequence[Mapping[str, Any]] = manifest.get("styles", ())
     if controls.style:
-        return find_named("style", controls.style, styles)
+        found = find_named("style", controls.style, styles)
+        if str(found["name"]).lower() != controls.style.lower():
+            assumed.append(f"style {found['name']} for {controls.style}")
+        return found
     if not styles:
         return {}
     count = len(find_parts(controls.parts)) if controls.parts else 0
