@@ -63,6 +63,10 @@ def test_version():
         (["convert", "nowhere.mid", "-o", "x.musicxml"], 1, "nowhere.mid"),
         (["models", "show", "nothing"], 1, "No model package 'nothing'"),
         (["train", "no-such-folder"], 1, "is not a folder"),
+        (["train", ".", "--from", "default", "--family", "gru"], 1, "keeps its family"),
+        (["compose", "--takes", "0"], 1, "takes out of range"),
+        (["compose", "--language", "fr"], 1, "Expected en or zh"),
+        (["corpus", "build", ".", "-o", "/proc/nowhere"], 1, "othing"),
     ],
 )
 def test_mistakes_have_words_and_exit_codes(arguments, code, words, tmp_path):
@@ -77,6 +81,17 @@ def test_an_error_under_json_is_json(tmp_path):
     done = run("compose", "--style", "wals", "--json", cwd=tmp_path)
     told = json.loads(done.stdout)
     assert told["error"] == "ControlError" and "wals" in told["what"] and done.returncode == 1
+
+
+def test_wrong_usage_under_json_is_json(tmp_path):
+    done = run("compose", "--bars", "x", "--json", cwd=tmp_path)
+    assert done.returncode == 2 and json.loads(done.stdout)["error"] == "UsageError"
+
+
+def test_facts_go_to_stdout(tmp_path):
+    source = save(tune(4), tmp_path / "t.mid")
+    assert "D major" in run("show", str(source)).stdout
+    assert "default" in run("models", "list").stdout
 
 
 def test_compose_writes_everything_and_says_so(tmp_path):

@@ -100,7 +100,13 @@ def build(
             received=f"0 files in {', '.join(str(s) for s in sources)}",
             hint="files of these kinds are read: .mid .musicxml .mxl .abc .krn",
         )
-    (out / "chunks").mkdir(parents=True, exist_ok=True)
+    try:
+        (out / "chunks").mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise CorpusError(
+            f"Nothing can be written to {out}", expected="a folder that can be written", received=str(problem),
+            hint="choose another folder",
+        ) from None  # fmt: skip
     tasks = _tasks(listed, out / "chunks")
     reused = _run_chunks(tasks, options, files, progress)
     seconds = time.perf_counter() - started

@@ -216,7 +216,7 @@ def corpus_of(source: str | Path, run_folder: Path, options: TrainOptions, repor
         options=settings,
         progress=lambda done, total: report({"kind": "corpus", "done": done, "total": total}),
     )
-    report({"kind": "built", "files": built.files, "pieces": built.pieces, "failed": len(built.failures)})
+    report({"kind": "built", "files": built.files, "pieces": built.pieces, "failed": len(built.failures), "failures": list(built.failures)})
     return open_corpus(run_folder / "corpus")
 
 

@@ -35,6 +35,12 @@ def say(text: str = "", *, quiet: bool = False) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def tell(text: str = "", *, quiet: bool = False) -> None:
+    """One line of what was asked for (a fact, a table row), on stdout."""
+    if not quiet:
+        print(text, flush=True)
+
+
 def print_json(value: Mapping[str, Any]) -> None:
     """The one object of --json, on stdout."""
     print(json.dumps(value, ensure_ascii=False, indent=1, default=_plain))

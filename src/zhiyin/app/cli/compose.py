@@ -11,7 +11,8 @@ import typer
 
 from zhiyin import __version__
 from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, new_app, print_json, say
-from zhiyin.app.cli.writing import Taken, check_folder, name_takes, write_all, write_one, write_take
+from zhiyin.app.cli.writing import Taken, check_folder, check_language, name_takes, write_all, write_one, write_take
+from zhiyin.errors import ControlError
 from zhiyin.inference.compose import Composition, Piece
 from zhiyin.inference.compose import compose as compose_pieces
 from zhiyin.provenance.package import load_package
@@ -73,6 +74,11 @@ def compose(
     began = time.monotonic()
     quiet = quiet or json
     single = bool(out.suffix)
+    check_language(language)
+    if takes < 1:
+        raise ControlError("takes out of range", expected="1..64", received=str(takes))
+    if single and takes > 1:
+        say("one file was asked for: the best of the candidates is kept; for more takes name a folder", quiet=quiet)
     folder = check_folder(out.parent if single else out)
     package = load_package(model)
     wish = " ".join(words or ())

@@ -10,7 +10,7 @@ import typer
 
 from zhiyin import __version__
 from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, new_app, print_json, say
-from zhiyin.app.cli.writing import Taken, check_folder, name_takes, write_all, write_one
+from zhiyin.app.cli.writing import Taken, check_folder, check_language, name_takes, write_all, write_one
 from zhiyin.provenance.package import file_hash, load_package
 from zhiyin.provenance.record import make_record, notes_hash
 
@@ -46,6 +46,7 @@ def continue_verb(
     began = time.monotonic()
     quiet = quiet or json
     single = bool(out.suffix)
+    check_language(language)
     folder = check_folder(out.parent if single else out)
     package = load_package(model)
     score = load(file)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zhiyin.app.cli.common import PARTIAL, Json, Quiet, new_app, print_json, progress_bar, say
+from zhiyin.app.cli.common import PARTIAL, Json, Quiet, new_app, print_json, progress_bar, say, tell
 
 app = new_app()
 
@@ -43,7 +43,7 @@ def list_(json: Json = False) -> None:
         )
         return
     for c in known:
-        say(f"{c.name:>22}  {c.licence:<12} {c.source}")
+        tell(f"{c.name:>22}  {c.licence:<12} {c.source}")
 
 
 @app.command()

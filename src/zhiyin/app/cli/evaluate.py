@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zhiyin.app.cli.common import Json, new_app, print_json, say
+from zhiyin.app.cli.common import Json, new_app, print_json, tell
 
 app = new_app()
 
@@ -42,13 +42,13 @@ def nats(
     if json:
         print_json({"files": [], "seconds": round(time.monotonic() - began, 2), **result})
         return
-    say(
+    tell(
         f"{result['model']}: {result['nats']:.3f} nats per note [{result['low']:.3f}, {result['high']:.3f}], n = {result['n']:,} notes of {result['pieces']} pieces"
     )
-    say("per field: " + ", ".join(f"{k} {v:.3f}" for k, v in result["fields"].items()))
+    tell("per field: " + ", ".join(f"{k} {v:.3f}" for k, v in result["fields"].items()))
     for name, value in result.get("baselines", {}).items():
-        say(f"{name:>24}: {value:.3f}")
+        tell(f"{name:>24}: {value:.3f}")
     for name, s in sorted(result["styles"].items(), key=lambda kv: kv[1]["nats"]):
-        say(
+        tell(
             f"{name or 'no style':>24}: {s['nats']:.3f} [{s['low']:.3f}, {s['high']:.3f}]  {s['pieces']} pieces, {s['n']:,} notes"
         )

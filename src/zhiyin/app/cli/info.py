@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from zhiyin import __version__
-from zhiyin.app.cli.common import Json, new_app, print_json, say
+from zhiyin.app.cli.common import Json, new_app, print_json, tell
 
 app = new_app()
 
@@ -27,11 +27,11 @@ def info(json: Json = False) -> None:
         return
     for name, value in facts.items():
         if isinstance(value, dict):
-            say(f"{name}:")
+            tell(f"{name}:")
             for k, v in value.items():
-                say(f"  {k}: {v}")
+                tell(f"  {k}: {v}")
         else:
-            say(f"{name}: {value}")
+            tell(f"{name}: {value}")
 
 
 def collect() -> dict[str, Any]:

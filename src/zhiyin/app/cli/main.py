@@ -7,6 +7,7 @@ Exit codes: 0 done · 1 an error that zhiyin names · 2 wrong usage · 3 done, b
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -105,6 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("stopped", file=sys.stderr)
         return 130
     except ClickException as error:
+        if "--json" in (sys.argv if arguments is None else arguments):
+            print(json.dumps({"error": "UsageError", "what": error.format_message()}, ensure_ascii=False))
         error.show()
         return error.exit_code
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zhiyin.app.cli.common import Json, new_app, print_json, say
+from zhiyin.app.cli.common import Json, new_app, print_json, tell
 
 app = new_app()
 
@@ -49,7 +49,7 @@ def list_(json: Json = False) -> None:
         print_json({"files": [], "seconds": 0, "models": rows})
         return
     for row in rows:
-        say(
+        tell(
             f"{row['name']:>14}  {row['family']:<12} {row['parameters']:>10,} parameters  {row['nats']:.3f} nats/note  {row['styles']} styles  {row['bytes'] / 1e6:.1f} MB"
         )
 
@@ -83,4 +83,4 @@ def check(name: Name = "default", json: Json = False) -> None:
     if json:
         print_json({"files": sorted(package.manifest["files"]), "seconds": 0, "hash": package.hash})
     else:
-        say(f"{package.name}: {len(package.manifest['files'])} files, all as they were written; sha256 {package.hash}")
+        tell(f"{package.name}: {len(package.manifest['files'])} files, all as they were written; sha256 {package.hash}")

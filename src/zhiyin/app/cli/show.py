@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zhiyin.app.cli.common import Json, Quiet, new_app, print_json, say
+from zhiyin.app.cli.common import Json, Quiet, new_app, print_json, tell
 from zhiyin.score import Score
 
 app = new_app()
@@ -41,9 +41,9 @@ def show(
         print_json({"files": files, "seconds": round(time.monotonic() - began, 3), **facts})
         return
     for name, value in facts.items():
-        say(f"{name:>10}: {value if not isinstance(value, list) else ', '.join(map(str, value))}", quiet=quiet)
+        tell(f"{name:>10}: {value if not isinstance(value, list) else ', '.join(map(str, value))}", quiet=quiet)
     for path in files:
-        say(f"{'drawn':>10}: {path}", quiet=quiet)
+        tell(f"{'drawn':>10}: {path}", quiet=quiet)
 
 
 def describe(score: Score) -> dict[str, Any]:

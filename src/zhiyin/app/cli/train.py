@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zhiyin.app.cli.common import Json, Quiet, new_app, print_json, say
+from zhiyin.app.cli.common import PARTIAL, Json, Quiet, new_app, print_json, say
 from zhiyin.errors import InputError
 
 app = new_app()
@@ -29,7 +29,8 @@ def train(
         str, typer.Option("--from", help="Start from this model package instead of from nothing (fine-tune).")
     ] = "",
     minutes: Annotated[
-        float | None, typer.Option("--minutes", help="Time budget (left out: the recipe's own, or 10 when fine-tuning).")
+        float | None,
+        typer.Option("--minutes", help="Time budget (left out: the recipe's own, or 10 when fine-tuning)."),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the package.")] = "",
     out: Annotated[
@@ -60,6 +61,13 @@ def train(
         name=name, out=out, device=device, workers=workers, licence=licence, i_have_the_rights=i_have_the_rights
     )
     show = _Show(quiet=quiet or json)
+    if from_ and (family or recipe):
+        raise InputError(
+            "A package that is trained further keeps its family and recipe",
+            expected="--from alone",
+            received=f"--from {from_} with --family or --recipe",
+            hint="leave --family and --recipe out",
+        )
     if from_:
         result = fine_tune(folder, from_, minutes=minutes, seed=seed, options=options, report=show)
     else:
@@ -77,9 +85,11 @@ def train(
                 "nats": result.nats,
                 "n": result.notes,
                 "steps": result.steps,
+                "failures": show.failures,
                 **extra,
             }
         )
+        _exit_if(show.failures)
         return
     say(
         f"\n{package.name}: {result.nats:.3f} nats per note on {result.notes:,} held-out notes, after {result.steps:,} steps",
@@ -95,6 +105,13 @@ def train(
         f"what next:\n  zhiyin compose --model {package.name if out is None else package.folder}\n  zhiyin models show {package.name if out is None else package.folder}",
         quiet=quiet,
     )
+    _exit_if(show.failures)
+
+
+def _exit_if(failures: list[Mapping[str, str]]) -> None:
+    """Exit code 3 where some inputs failed, as `corpus build` gives."""
+    if failures:
+        raise typer.Exit(PARTIAL)
 
 
 def _need_torch() -> None:
@@ -114,6 +131,7 @@ class _Show:
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet, self.last = quiet, 0.0
+        self.failures: list[Mapping[str, str]] = []
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """One event of training: corpus, built, start, train or valid."""
@@ -122,10 +140,10 @@ class _Show:
             self.last = now
             say(f"reading scores: {event['done']} of {event['total']}", quiet=self.quiet)
         elif kind == "built":
-            say(
-                f"read {event['files']} files: {event['pieces']} pieces, {event['failed']} failed (failures.jsonl)",
-                quiet=self.quiet,
-            )
+            self.failures = list(event.get("failures", ()))
+            say(f"read {event['files']} files: {event['pieces']} pieces, {event['failed']} failed", quiet=self.quiet)
+            for failure in self.failures[:10]:
+                say(f"  failed: {failure['path']}: {failure['reason']}", quiet=self.quiet)
         elif kind == "start":
             say(
                 f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} notes",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zhiyin.errors import InputError
+from zhiyin.errors import ControlError, InputError
 from zhiyin.formats.catalog import format_of, save
 from zhiyin.formats.page import PieceOnPage, file_stem, write_page
 from zhiyin.provenance.record import write_side_file
@@ -32,6 +32,12 @@ class Taken:
     def title(self) -> str:
         """The piece's title."""
         return self.score.metadata.get("title") or "Untitled"
+
+
+def check_language(language: str) -> None:
+    """Refuses a page language that there is not."""
+    if language not in ("en", "zh"):
+        raise ControlError("Unknown language of the page", expected="en or zh", received=repr(language))
 
 
 def check_folder(folder: Path) -> Path:
