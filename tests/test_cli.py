@@ -155,6 +155,7 @@ def test_ctrl_c_leaves_no_half_file(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
     )
     time.sleep(4)
     process.send_signal(signal.SIGINT)
