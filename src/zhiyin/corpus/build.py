@@ -23,10 +23,11 @@ from zhiyin.corpus.folder import folder_collection
 from zhiyin.corpus.pool import run_tasks
 from zhiyin.corpus.select import Draft, Selection, select
 from zhiyin.corpus.source import Collection, PieceSource
-from zhiyin.corpus.store import FORMAT, file_sha256, write_array, write_json, write_lines
+from zhiyin.corpus.store import FORMAT, write_array, write_json, write_lines
 from zhiyin.encoding import fields as encoding_fields
 from zhiyin.errors import CorpusError
 from zhiyin.provenance.licences import strictest, terms_of
+from zhiyin.provenance.package import file_hash
 
 SECONDS_PER_FILE = 60.0
 Progress = Callable[[int, int], None]
@@ -227,7 +228,7 @@ def _write_store(
     write_lines(out / "removed.jsonl", selection.removed)
     written = [f"{n}{end}" for n in names for end in (".npy", ".offsets.npy")] + ["pieces.jsonl"]
     manifest = _manifest(report, selection, listed, options)
-    manifest |= {"arrays": names, "files": {n: file_sha256(out / n) for n in written}}
+    manifest |= {"arrays": names, "files": {n: file_hash(out / n) for n in written}}
     write_json(out / "manifest.json", manifest)
     return report
 

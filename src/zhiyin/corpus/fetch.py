@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import urllib.error
@@ -18,6 +17,7 @@ from zhiyin.corpus.archive import extract
 from zhiyin.corpus.collections.catalog import collection
 from zhiyin.corpus.source import Collection
 from zhiyin.errors import CorpusError
+from zhiyin.provenance.package import file_hash
 
 BLOCK = 1 << 18
 MAX_ARCHIVE_BYTES = 4 * 2**30
@@ -78,15 +78,12 @@ def _obtain(wanted: Collection, where: str, dest: Path, progress: Progress | Non
 
 def check_archive(wanted: Collection, archive: Path) -> None:
     """Raises CorpusError when the archive's SHA-256 is not the collection's."""
-    digest = hashlib.sha256()
-    with archive.open("rb") as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    if wanted.sha256 and digest.hexdigest() != wanted.sha256:
+    received = file_hash(archive)
+    if wanted.sha256 and received != wanted.sha256:
         raise CorpusError(
             f"{archive.name} is not the archive that {wanted.name} was made from",
             expected=f"sha256 {wanted.sha256[:16]}…",
-            received=f"{digest.hexdigest()[:16]}…",
+            received=f"{received[:16]}…",
             hint="delete it and fetch it again",
         )
 

@@ -11,7 +11,6 @@ Arrays are memory-mapped. The manifest is written last: a folder without one is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from zhiyin.errors import CorpusError
+from zhiyin.provenance.package import file_hash
 
 FORMAT = "zhiyin-corpus/1"
 
@@ -110,7 +110,7 @@ class Corpus:
 
     def verify(self) -> list[str]:
         """Names of files whose hash is not the manifest's (empty = all is well)."""
-        return [n for n, h in self.manifest["files"].items() if file_sha256(self.path / n) != h]
+        return [n for n, h in self.manifest["files"].items() if file_hash(self.path / n) != h]
 
 
 def _mapped(path: Path) -> np.ndarray:
@@ -187,12 +187,3 @@ def _write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -6,7 +6,7 @@ drawn by rows, tempered over styles; sequences are bucketed by length. Knows no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -254,9 +254,3 @@ def valid_batches(
     for group in pending.values():
         if group:
             yield [g[0] for g in group], collate([(g[1], g[2]) for g in group])
-
-
-def describe(batch: Mapping[str, np.ndarray]) -> str:
-    """One line about a batch, for logs."""
-    b, t = batch["scored"].shape
-    return f"{b} x {t} rows, {int(batch['scored'].sum())} scored"

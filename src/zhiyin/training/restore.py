@@ -145,8 +145,3 @@ def _undo(value: np.ndarray, how: str, shape: tuple[int, ...], family: str) -> n
         back[list(order)] = blocks
         return back.reshape(shape)
     return part
-
-
-def known_styles(manifest: Mapping[str, Any]) -> dict[str, int]:
-    """Style name -> class of the style control in a package."""
-    return {s["name"]: int(s["id"]) for s in manifest.get("styles", ())}
