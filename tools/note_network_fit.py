@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy, dropout, relu
 from zhiyin.score.note_network import DILATIONS
 
 WINDOW, BATCH = 768, 4
+WARM_UP = 0.03  # share of the time in which the rate rises
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,16 @@ class Network(torch.nn.Module):
         self.leave_bias = torch.nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: torch.Tensor, drop: float = 0.0) -> torch.Tensor:
-        """Outputs; ``drop`` is the share of units left out before each block."""
+        """Outputs; ``drop`` is the share of units left out before each block, the same ones through a whole window."""
         size, reach = x.shape[1], DILATIONS[-1]
         x = relu(x @ self.enter + self.enter_bias)
         for d, taps, bias in zip(DILATIONS, self.blocks, self.block_biases, strict=True):
-            inner = dropout(x, drop, self.training) if drop else x
+            inner = (x * dropout(x.new_ones(len(x), 1, x.shape[2]), drop, self.training)).bfloat16()
             padded = torch.nn.functional.pad(inner, (0, 0, reach, reach))
             wide = torch.cat(
                 [padded[:, reach - d : reach - d + size], inner, padded[:, reach + d : reach + d + size]], dim=2
             )
-            x = x + relu(wide @ taps.flatten(0, 1) + bias)
+            x = x + relu(wide @ taps.flatten(0, 1).bfloat16() + bias)
         return x @ self.leave + self.leave_bias
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -104,10 +105,8 @@ def fit(
             queue, epoch, total, seen = _batches(examples, rng), epoch + 1, 0.0, 0
         x, y = _gather(examples, queue.pop())
         for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * done))
-        with torch.autocast("cpu", torch.bfloat16):
-            out = net(x, drop)
-        loss = cross_entropy(out.float().flatten(0, 1), y.flatten(), ignore_index=-100)
+            group["lr"] = rate * min(1.0, done / WARM_UP) * (0.5 + 0.5 * np.cos(np.pi * done))
+        loss = cross_entropy(net(x, drop).flatten(0, 1), y.flatten(), ignore_index=-100)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -115,5 +114,5 @@ def fit(
         step, total, seen = step + 1, total + float(loss.detach()), seen + 1
         with torch.no_grad():
             for slow, fast in zip(mean.parameters(), net.parameters(), strict=True):
-                slow.lerp_(fast, 1.0 if step < 200 else 0.01)
+                slow.lerp_(fast, max(0.01, 9 / (9 + step)))
     return mean.eval()
