@@ -52,14 +52,14 @@ def test_the_torch_twin_says_the_same() -> None:
 def test_a_network_learns_what_the_neighbour_says() -> None:
     pytest.importorskip("torch")
     sys.path.append(str(Path(__file__).parents[1] / "tools"))
-    from note_network_fit import Example, fit
+    from note_network_fit import Example, Plan, fit
 
     rng = np.random.default_rng(3)
     examples = []
     for _ in range(40):
         bits = rng.integers(0, 2, 400)
         examples.append(Example(bits[:, None].astype(np.float32), np.r_[bits[1:], 0], np.ones(400, dtype=bool)))
-    net = NoteNetwork.from_arrays(fit(examples[1:], 8, 2, minutes=0.1, rate=2e-2).arrays())
+    net = NoteNetwork.from_arrays(fit(examples[1:], Plan(8, 2, 0.1, rate=2e-2)).arrays())
     assert (net(examples[0].features.astype(np.float32)).argmax(axis=1) == examples[0].target).mean() > 0.98
 
 

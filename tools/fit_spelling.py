@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from note_network_fit import Example, fit
+from note_network_fit import Example, Plan, fit
 from songs import HELD_OUT, like_midi, read_songs, stripped
 
 from zhiyin.score.score import UNSPELLED, Score
@@ -46,11 +46,12 @@ def main() -> None:
     parser.add_argument("--songs", type=Path, required=True, help="folder of songs; the first 150 drawn are held out")
     parser.add_argument("--more", type=Path, nargs="*", default=[], help="further folders, fitted on whole")
     parser.add_argument("--minutes", type=float, default=11)
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     args = parser.parse_args()
     songs = read_songs(args.songs)[HELD_OUT:]
     for folder in args.more:
         songs += read_songs(folder)
-    net = fit(examples(songs), WIDTH, 3, args.minutes)
+    net = fit(examples(songs), Plan(WIDTH, 3, args.minutes, start=args.start))
     np.savez_compressed(args.out, **net.arrays())
 
 

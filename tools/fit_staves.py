@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from note_network_fit import Example, fit
+from note_network_fit import Example, Plan, fit
 from songs import HELD_OUT, like_midi, piano_parts, read_songs, stripped
 
 from zhiyin.score.score import Score
@@ -38,9 +38,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--songs", type=Path, required=True, help="folder of songs; the first 150 drawn are held out")
     parser.add_argument("--minutes", type=float, default=11)
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     args = parser.parse_args()
     songs = read_songs(args.songs)[HELD_OUT:]
-    net = fit([e for song in songs for e in examples(song)], WIDTH, 2, args.minutes)
+    net = fit([e for song in songs for e in examples(song)], Plan(WIDTH, 2, args.minutes, start=args.start))
     np.savez_compressed(args.out, **net.arrays())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -58,6 +59,13 @@ class Network(torch.nn.Module):
             x = x + relu(wide @ taps.flatten(0, 1).bfloat16() + bias)
         return x @ self.leave + self.leave_bias
 
+    def start_from(self, path: Path) -> None:
+        """Takes the weights of a fitted network."""
+        arrays = np.load(path, allow_pickle=False)
+        with torch.no_grad():
+            for name, value in self.named_parameters():
+                value.copy_(torch.from_numpy(arrays[name].astype(np.float32)))
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Weights by name, float16."""
         return {name: value.detach().float().numpy().astype(np.float16) for name, value in self.named_parameters()}
@@ -88,25 +96,36 @@ def _gather(examples: list[Example], windows: list[tuple[int, int]]) -> tuple[to
     return torch.from_numpy(x), torch.from_numpy(y)
 
 
-def fit(
-    examples: list[Example], width: int, outputs: int, minutes: float, drop: float = 0.1, rate: float = 4e-3
-) -> Network:
-    """A network of least cross-entropy after ``minutes``; the weights are a running mean (EMA) of the last steps."""
+@dataclass(frozen=True)
+class Plan:
+    """Time and size of a fit: ``drop`` is the share of units left out, ``rate`` the highest learning rate, ``start`` weights to go on from."""
+
+    width: int
+    outputs: int
+    minutes: float
+    drop: float = 0.1
+    rate: float = 4e-3
+    start: Path | None = None
+
+
+def fit(examples: list[Example], plan: Plan) -> Network:
+    """A network of least cross-entropy after ``plan.minutes``; the weights are a running mean (EMA) of the last steps."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    net = Network(examples[0].features.shape[1], width, outputs)
-    mean = Network(examples[0].features.shape[1], width, outputs)
+    net, mean = (Network(examples[0].features.shape[1], plan.width, plan.outputs) for _ in range(2))
+    if plan.start:
+        net.start_from(plan.start)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-2, betas=(0.9, 0.99))
     began, epoch, step, total, seen = time.time(), 0, 0, 0.0, 0
     queue: list[list[tuple[int, int]]] = []
-    while (done := (time.time() - began) / 60 / minutes) < 1:
+    while (done := (time.time() - began) / 60 / plan.minutes) < 1:
         if not queue:
             print(f"epoch {epoch}, {done:.0%}: {total / max(seen, 1):.5f} nats a note", flush=True)
             queue, epoch, total, seen = _batches(examples, rng), epoch + 1, 0.0, 0
         x, y = _gather(examples, queue.pop())
         for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, done / WARM_UP) * (0.5 + 0.5 * np.cos(np.pi * done))
-        loss = cross_entropy(net(x, drop).flatten(0, 1), y.flatten(), ignore_index=-100)
+            group["lr"] = plan.rate * min(1.0, done / WARM_UP) * (0.5 + 0.5 * np.cos(np.pi * done))
+        loss = cross_entropy(net(x, plan.drop).flatten(0, 1), y.flatten(), ignore_index=-100)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
