@@ -33,14 +33,38 @@ def entropy_of(values: np.ndarray) -> float:
     """Shannon entropy in bits of how often each integer occurs; any range."""
     if not len(values):
         return 0.0
-    ordered = np.sort(values)
-    edges = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1], True])
-    return entropy(np.diff(edges) / len(values))
+    return entropy(run_lengths(run_starts(np.sort(values)), len(values)) / len(values))
+
+
+def distinct(values: np.ndarray) -> int:
+    """How many different values there are."""
+    return len(run_starts(np.sort(values)))
 
 
 def mean(values: np.ndarray) -> float:
-    """Mean; 0 of nothing."""
-    return float(values.sum()) / len(values) if len(values) else 0.0
+    """Mean (of truth values the share that is true); 0 of nothing."""
+    if not len(values):
+        return 0.0
+    return (np.count_nonzero(values) if values.dtype == bool else float(values.sum())) / len(values)
+
+
+def run_starts(*columns: np.ndarray) -> np.ndarray:
+    """Indices at which any of the columns (n,) differs from the entry before; 0 is one of them. Empty for nothing."""
+    changed = np.zeros(len(columns[0]), dtype=bool)
+    changed[:1] = True
+    for column in columns:
+        changed[1:] |= column[1:] != column[:-1]
+    return changed.nonzero()[0]
+
+
+def run_lengths(starts: np.ndarray, total: int) -> np.ndarray:
+    """Lengths of the runs that begin at ``starts`` in an array of ``total`` entries."""
+    return np.append(starts[1:], total) - starts
+
+
+def steps(values: np.ndarray) -> np.ndarray:
+    """Differences of neighbours, (n - 1,)."""
+    return values[1:] - values[:-1]
 
 
 def spread(values: np.ndarray) -> float:
@@ -69,6 +93,6 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float:
     """Pearson correlation; 0 where either does not vary."""
     if len(x) < 2:
         return 0.0
-    a, b = x - x.mean(), y - y.mean()
+    a, b = x - mean(x), y - mean(y)
     size = float(np.sqrt(a.dot(a) * b.dot(b)))
     return float(a.dot(b)) / size if size > 1e-12 else 0.0

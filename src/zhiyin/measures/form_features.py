@@ -15,6 +15,9 @@ from zhiyin.measures.surface import MAX_BARS, Surface
 _LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 _SHORT = (1, 2, 4, 8, 16)
 _SEQUENCES = (1, 2, 4)
+_BLOCK = 128  # bars that are compared with the 32 before them at once
+# a fixed number for each cell: their sum, modulo 2^64, is one integer per bar, equal for equal bars
+_CODES = np.random.Generator(np.random.PCG64(12)).integers(1, 1 << 62, size=144, dtype=np.int64)
 
 
 def _words(lags: tuple[int, ...]) -> list[tuple[str, str, str]]:
@@ -53,7 +56,8 @@ def measure(s: Surface) -> list[float]:
     if not len(s.struck):
         return [0.0] * len(TABLE)
     cells = bar_cells(s)
-    bars = _unit(cells.reshape(len(cells), -1))
+    flat = cells.reshape(len(cells), -1)
+    bars, per_bar, codes = _unit(flat), flat.sum(axis=1).astype(np.float64), (flat > 0) @ _CODES
     rhythm, harmony = _unit(cells.max(axis=2)), _unit(cells.sum(axis=1))
     returns = {lag: _at_lag(bars, lag) for lag in sorted({*_LAGS, 5, 7})}
     return [
@@ -61,24 +65,23 @@ def measure(s: Surface) -> list[float]:
         *(_at_lag(rhythm, lag) for lag in _SHORT),
         *(_at_lag(harmony, lag) for lag in _SHORT),
         *_sequences(cells, returns),
-        *_repeats(s, cells, bars),
+        *_repeats(codes, per_bar > 0, bars),
         *_returns(bars, returns),
-        *_phrases(s, cells),
+        _phrases(s, cells),
         _novelty(bars),
-        *_trends(s, cells),
+        *_trends(s, codes, per_bar),
     ]
 
 
 def bar_cells(s: Surface) -> np.ndarray:
     """Which pitch classes (from the tonic) are struck in which twelfth of each bar, float32 0 or 1 (bars, 12, 12)."""
     count = min(len(s.bars), MAX_BARS)
-    bar = s.bar_of(s.struck)
-    length = s.bars["duration"][bar]
-    twelfth = np.minimum(((s.struck - s.bars["onset"][bar]) * 12 / length + 1e-6).astype(np.int64), 11)
-    inside = bar < count
-    cells = np.zeros((count, 12, 12), dtype=np.float32)
-    cells[bar[inside], twelfth[inside], s.struck_class[inside]] = 1.0
-    return cells
+    bar, time = s.time_bar, s.times
+    twelfth = np.minimum(((time - s.grid.onset[bar]) * 12 / s.grid.length[bar] + 1e-6).astype(np.int64), 11)
+    at = (bar * 144 + twelfth * 12)[s.time_of] + s.struck_class
+    cells = np.zeros(count * 144, dtype=np.float32)
+    cells[at[at < len(cells)]] = 1.0
+    return cells.reshape(count, 12, 12)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
@@ -105,29 +108,21 @@ def _sequences(cells: np.ndarray, returns: dict[int, float]) -> list[float]:
     return out
 
 
-def _repeats(s: Surface, cells: np.ndarray, bars: np.ndarray) -> list[float]:
-    some = cells.any(axis=(1, 2))
-    again = repeats(_bar_codes(cells))
+def _repeats(codes: np.ndarray, some: np.ndarray, bars: np.ndarray) -> list[float]:
     near = np.zeros(len(bars), dtype=bool)
-    for lag in range(1, min(33, len(bars))):
-        near[lag:] |= np.einsum("ij,ij->i", bars[:-lag], bars[lag:]) >= 0.8
-    return [mean(again[some]), mean(near[some])]
-
-
-def _bar_codes(cells: np.ndarray) -> np.ndarray:
-    """One integer per bar, equal for equal bars (a sum of fixed odd numbers over its cells, modulo 2^64)."""
-    weights = np.random.Generator(np.random.PCG64(12)).integers(1, 1 << 62, size=144, dtype=np.int64)
-    bar, cell = np.nonzero(cells.reshape(len(cells), -1))
-    codes = np.zeros(len(cells), dtype=np.int64)
-    np.add.at(codes, bar, weights[cell])
-    return codes
+    for begin in range(0, len(bars), _BLOCK):
+        low, high = max(begin - 32, 0), min(begin + _BLOCK, len(bars))
+        back = np.arange(begin, high)[:, None] - np.arange(low, high)
+        alike = bars[begin:high] @ bars[low:high].T >= 0.8
+        near[begin:high] = (alike & (back >= 1) & (back <= 32)).any(axis=1)
+    return [mean(repeats(codes)[some]), mean(near[some])]
 
 
 def _returns(bars: np.ndarray, returns: dict[int, float]) -> list[float]:
     best = max(_LAGS, key=lambda lag: returns[lag])
     even = [returns[lag] for lag in (4, 8, 16) if len(bars) > lag]
     odd = [returns[lag] for lag in (3, 5, 7) if len(bars) > lag]
-    square = float(np.mean(even) - np.mean(odd)) if even and odd else 0.0
+    square = sum(even) / len(even) - sum(odd) / len(odd) if even and odd else 0.0
     length = min(4, len(bars) // 2)
     ends = float(np.vdot(bars[:length], bars[-length:])) / length if length else 0.0
     half = len(bars) // 2
@@ -137,13 +132,12 @@ def _returns(bars: np.ndarray, returns: dict[int, float]) -> list[float]:
     return [float(np.log2(best)) if returns[best] > 0 else 0.0, square, ends, back]
 
 
-def _phrases(s: Surface, cells: np.ndarray) -> list[float]:
-    first = int(s.bars["number"][0] == 0 and len(s.bars) > 1)
-    struck = (cells.max(axis=2) > 0).sum(axis=1)[first:].astype(np.float64)
+def _phrases(s: Surface, cells: np.ndarray) -> float:
+    """How much less bars 4, 8, 12 … strike than the others, -1 .. 1."""
+    struck = cells.max(axis=2).sum(axis=1)[s.grid.first :].astype(np.float64)
     fourth = struck[3::4]
-    others = struck.sum() - fourth.sum()
-    usual = ratio(others, len(struck) - len(fourth))
-    return [min(max(1.0 - ratio(mean(fourth), usual), -1.0), 1.0) if len(fourth) and usual else 0.0]
+    usual = ratio(struck.sum() - fourth.sum(), len(struck) - len(fourth))
+    return max(1.0 - mean(fourth) / usual, -1.0) if len(fourth) and usual else 0.0
 
 
 def _novelty(bars: np.ndarray) -> float:
@@ -157,11 +151,9 @@ def _novelty(bars: np.ndarray) -> float:
     return float((edge * edge).sum(axis=1).mean()) / 32
 
 
-def _trends(s: Surface, cells: np.ndarray) -> list[float]:
-    per_bar = cells.sum(axis=(1, 2)).astype(np.float64)
+def _trends(s: Surface, codes: np.ndarray, per_bar: np.ndarray) -> list[float]:
     ramp = np.arange(len(per_bar), dtype=np.float64)
-    arch = -np.abs(ramp - ramp.mean())
-    codes = _bar_codes(cells)
+    arch = -np.abs(ramp - mean(ramp))
     half = len(codes) // 2
     later, some = codes[half:], per_bar[half:] > 0
     new = ~np.isin(later, codes[:half])

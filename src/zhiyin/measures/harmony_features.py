@@ -11,7 +11,18 @@ from functools import cache
 import numpy as np
 
 from zhiyin.measures.descriptor import DEGREES, Descriptor, family, table
-from zhiyin.measures.distribution import entropy_of, histogram, mean, quantile, ratio, shares, spread
+from zhiyin.measures.distribution import (
+    distinct,
+    entropy_of,
+    histogram,
+    mean,
+    quantile,
+    ratio,
+    repeats,
+    run_starts,
+    shares,
+    spread,
+)
 from zhiyin.measures.sonority import CHORDS, KINDS, consonance, interval_classes, kinds, sizes
 from zhiyin.measures.surface import Surface
 from zhiyin.measures.tension import tensions
@@ -131,7 +142,7 @@ def beat_chords(weights: np.ndarray) -> np.ndarray:
 def _changes(chord: np.ndarray) -> np.ndarray:
     """Indices of beats at which a chord begins that differs from the last clear one."""
     clear = np.flatnonzero(chord >= 0)
-    return clear[np.r_[True, chord[clear[1:]] != chord[clear[:-1]]]] if len(clear) else clear
+    return clear[run_starts(chord[clear])]
 
 
 def _chords(s: Surface, chord: np.ndarray, beats: np.ndarray) -> list[float]:
@@ -142,11 +153,11 @@ def _chords(s: Surface, chord: np.ndarray, beats: np.ndarray) -> list[float]:
     move = (roots[1:] - roots[:-1] - 1) % 12
     step = _FUNCTION_OF[roots[:-1]] * 3 + _FUNCTION_OF[roots[1:]]
     edges, bar = s.beat_edges
-    down = np.abs(edges[beats[begins[1:]]] - s.bars["onset"][bar[beats[begins[1:]]]]) < 1
+    down = np.abs(edges - np.append(s.grid.onset[bar], -1))[beats[begins[1:]]] < 1e-6
     code = np.zeros(max(len(run) - 3, 0), dtype=np.int64)
     for i in range(4):
         code = code * 96 + run[i : i + len(code)]
-    distinct = len(np.unique(bar[beats[chord >= 0]] * 96 + clear))
+    different = distinct(bar[beats[chord >= 0]] * 96 + clear)
     return [
         *histogram(clear // len(_QUALITIES), 12).tolist(),
         *histogram(_QUALITY_ORDER[clear % len(_QUALITIES)], len(_QUALITIES)).tolist(),
@@ -155,13 +166,14 @@ def _chords(s: Surface, chord: np.ndarray, beats: np.ndarray) -> list[float]:
         mean(chord < 0),
         ratio(max(len(run) - 1, 0), len(chord)),
         mean(down),
-        ratio(distinct, len(s.bars)),
+        ratio(different, len(s.bars)),
         entropy_of(clear),
         entropy_of(run[1:] * 96 + run[:-1]),
-        1.0 - ratio(len(np.unique(code)), len(code)) if len(code) else 0.0,
+        mean(repeats(code)),
     ]
 
 
+_SCALES = np.array([np.isin(np.arange(12), scale) for scale in ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10, 11))])
 _QUALITY_ORDER = np.array([[row[0] for row in _QUALITY_WORDS].index(name) for name in _QUALITIES])
 
 
@@ -180,8 +192,7 @@ def _progressions(s: Surface, chord: np.ndarray, beats: np.ndarray) -> list[floa
     a, b = root[:-1], root[1:]
     sixteen = 16 / len(s.bars)
     members_of = _templates()[0].T[run] > 0
-    scale = np.isin(np.arange(12), (0, 2, 3, 5, 7, 8, 10, 11) if s.mode else (0, 2, 4, 5, 7, 9, 11))
-    foreign = (members_of & ~scale).any(axis=1)
+    foreign = (members_of & ~_SCALES[s.mode]).any(axis=1)
     bright = (quality == 0) | (quality == 4)
     applied = bright[:-1] & foreign[:-1] & ((b - a) % 12 == 5)
     bass = _beat_bass(s)[beats[begins]]

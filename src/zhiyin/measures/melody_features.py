@@ -9,11 +9,22 @@ from __future__ import annotations
 import numpy as np
 
 from zhiyin.measures.descriptor import Descriptor, family, table
-from zhiyin.measures.distribution import entropy, entropy_of, histogram, mean, ratio, repeats, spread
+from zhiyin.measures.distribution import (
+    entropy,
+    entropy_of,
+    histogram,
+    mean,
+    ratio,
+    repeats,
+    run_lengths,
+    run_starts,
+    spread,
+    steps,
+)
 from zhiyin.measures.surface import Surface
 
 _PHRASE = 4  # bars of a stretch whose contour is looked at
-_CHORDAL = (0, 3, 4, 7, 10, 11, 12, 15, 16)  # jSymbolic's arpeggio intervals
+_CHORDAL = np.isin(np.arange(128), (0, 3, 4, 7, 10, 11, 12, 15, 16))  # jSymbolic's arpeggio intervals
 
 _SIZES = (
     ("unison", "repeated notes", "同音反复"), ("semitone", "semitones", "小二度"), ("tone", "whole tones", "大二度"),
@@ -69,7 +80,7 @@ def measure(s: Surface) -> list[float]:
     """The values of ``TABLE`` in its order; 0 where there are too few notes."""
     if not len(s.pitch):
         return [0.0] * len(TABLE)
-    upper, lower = np.diff(s.pitch[s.melody]), np.diff(s.pitch[s.bass])
+    upper, lower = steps(s.pitch[s.melody]), steps(s.pitch[s.bass])
     return [
         *histogram(_SIZE_OF[np.abs(upper)], len(_SIZES)).tolist(),
         *histogram(_SIZE_OF[np.abs(lower)], len(_SIZES)).tolist(),
@@ -93,7 +104,7 @@ def _intervals(move: np.ndarray) -> list[float]:
         spread(move),
         entropy_of(move),
         entropy_of(pairs),
-        mean(np.isin(size, _CHORDAL)),
+        mean(_CHORDAL[size]),
     ]
 
 
@@ -120,9 +131,9 @@ def _turns(move: np.ndarray) -> list[float]:
 
 def _contours(s: Surface) -> list[float]:
     """Shares of Huron's contour types among stretches of four bars with at least three notes of the upper line."""
-    pitch, group = s.pitch[s.melody] - s.pitch[0], s.bar_of(s.onset[s.melody]) // _PHRASE
-    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
-    count = np.diff(np.r_[starts, len(pitch)])
+    pitch, group = s.pitch[s.melody] - s.pitch[0], s.time_bar[s.line] // _PHRASE
+    starts = run_starts(group)
+    count = run_lengths(starts, len(pitch))
     first, last = pitch[starts], pitch[starts + count - 1]
     middle = np.where(count > 2, np.add.reduceat(pitch, starts) - first - last, 0) / np.maximum(count - 2, 1)
     rise, fall = _sign(middle - first), _sign(last - middle)
@@ -137,12 +148,11 @@ def _sign(difference: np.ndarray) -> np.ndarray:
 
 def _figures(s: Surface, move: np.ndarray) -> list[float]:
     onset = s.onset[s.melody]
-    group = s.bar_of(onset) // _PHRASE
+    group = s.time_bar[s.line] // _PHRASE
     code = _grams(np.clip(move, -24, 24) + 24, 49)
-    gap = np.round(np.minimum(np.diff(onset) * 24 / s.ticks, 400)).astype(np.int64)
+    gap = np.round(np.minimum(steps(onset) * 24 / s.ticks, 400)).astype(np.int64)
     timed = _grams((np.clip(move, -24, 24) + 24) * 401 + gap, 49 * 401, 3)
-    last = np.flatnonzero(group[1:] != group[:-1]) - 1
-    closing = move[np.r_[last[last >= 0], len(move) - 1]] if len(move) else move
+    closing = move[np.append(run_starts(group)[1:], len(group)) - 2] if len(move) else move
     return [mean(repeats(code)), mean(repeats(timed)), mean(closing < 0)]
 
 
@@ -158,8 +168,8 @@ def _grams(values: np.ndarray, base: int, size: int = 4) -> np.ndarray:
 def _bass(s: Surface, move: np.ndarray) -> list[float]:
     size = np.abs(move)
     onset, pitch = s.onset[s.bass], s.pitch[s.bass]
-    beat = s.beat[s.bar_of(onset[:-1])]
-    onward = (np.abs(np.diff(onset) - beat) < beat / 8) & (size > 0) & (size <= 4)
+    beat = s.grid.beat[s.time_bar[s.ground[:-1]]]
+    onward = (np.abs(steps(onset) - beat) < beat / 8) & (size > 0) & (size <= 4)
     a, b, c, d = (pitch[i : len(pitch) - 3 + i] if len(pitch) > 3 else pitch[:0] for i in range(4))
     alberti = (b == d) & (a < c) & (c < b)
     broken = (a < b) & (b < c) & (d < c)

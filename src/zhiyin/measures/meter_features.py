@@ -1,7 +1,6 @@
 """Meter: which meters, where in bar and beat notes begin, how well they fit the meter, how syncopated they are.
 
-Metrical levels are the bar, its half in bars of four beats, the beat, and three divisions of it (thirds first in compound
-meters), weighted 0, -1, -2 … as by Longuet-Higgins & Lee 1984. An upbeat is placed at the end of its bar.
+Metrical levels and their weights: ``metrical_grid.py``. An upbeat is placed at the end of its bar.
 """
 
 from __future__ import annotations
@@ -9,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from zhiyin.measures.descriptor import Descriptor, family, table
-from zhiyin.measures.distribution import correlation, entropy, histogram, mean, ratio
-from zhiyin.measures.surface import LEVELS, Surface, beats_in_bar
+from zhiyin.measures.distribution import correlation, entropy, histogram, mean, ratio, run_lengths, run_starts
+from zhiyin.measures.metrical_grid import LEVELS
+from zhiyin.measures.surface import MAX_BARS, Surface
 
 _LHL = "Longuet-Higgins & Lee 1984, by the weights of Fitch & Rosenfeld 2007"
 _GRID = 12  # places of a beat
@@ -19,6 +19,7 @@ _METERS = (
     ("duple", "two beats", "二拍子"), ("triple", "three beats", "三拍子"), ("quadruple", "four beats", "四拍子"),
     ("compound", "compound meter (6/8, 9/8, 12/8)", "复拍子（6/8、9/8、12/8）"), ("other", "other meters", "其他拍子"),
 )  # fmt: skip
+_KIND_OF = np.array([4, 4, 0, 1, 2, 4])
 _WITHIN = (
     ("on", "on the beat", "拍上"), ("half", "on the half beat", "半拍处"), ("third", "on thirds of the beat", "三分之一拍处"),
     ("quarter", "on the odd quarters of the beat", "四分之一拍处"), ("sixth", "on odd sixths of the beat", "六分之一拍处"), ("other", "elsewhere in the beat", "拍内其他位置"),
@@ -72,156 +73,114 @@ def measure(s: Surface) -> list[float]:
     meters = _meters(s)
     if not len(s.struck):
         return meters + [0.0] * (len(TABLE) - len(meters))
-    bar = s.bar_of(s.struck)
-    place = s.place(s.struck, bar)
-    level, weight = _weights(s, place, bar)
-    whole = s.levels[0][bar, 0]
-    twelfth = np.minimum((place * 12 / whole + 1e-6).astype(np.int64), 11)
-    within = np.round(place / s.beat[bar] * _GRID).astype(np.int64) % _GRID
+    grid, notes = s.grid, np.bincount(s.time_of)  # notes of each time
+    part_of_bar = s.time_place / grid.whole[s.time_bar]
+    twelfth = np.minimum((part_of_bar * 12 + 1e-6).astype(np.int64), 11)
+    within = np.rint(s.time_place / grid.beat[s.time_bar] * _GRID).astype(np.int64) % _GRID
+    weight = grid.weights[s.time_bar, s.time_level]
     return [
         *meters,
-        *histogram(twelfth, 12).tolist(),
-        *histogram(_WITHIN_OF[within], len(_WITHIN)).tolist(),
+        *histogram(twelfth, 12, notes).tolist(),
+        *histogram(_WITHIN_OF[within], len(_WITHIN), notes).tolist(),
         *_struck_levels(s),
-        *_fit(s, twelfth, level, weight),
-        *_syncopations(s),
-        *_held(s, place, bar, level),
-        entropy(histogram(np.round(place / whole * 48).astype(np.int64) % 48, 48)),
+        *_fit(s, notes, weight),
+        *_syncopations(s, weight),
+        *_held(s),
+        entropy(histogram(np.rint(part_of_bar * 48).astype(np.int64) % 48, 48, notes)),
         *_pulse(s),
         *_oompah(s),
     ]
 
 
 def _meters(s: Surface) -> list[float]:
-    bars = s.bars
-    beats, numerator = beats_in_bar(bars), bars["meter_numerator"]
-    kind = np.select([beats != numerator, beats == 2, beats == 3, beats == 4], [3, 0, 1, 2], 4)
-    weights = bars["duration"] / s.ticks
-    whole = s.levels[0][:, 0]
-    odd = np.abs(bars["duration"] - whole) > s.ticks / 24
-    odd[0] &= bars["number"][0] != 0
-    code = numerator.astype(np.int64) * 256 + bars["meter_denominator"]
+    grid, numerator = s.grid, s.bars["meter_numerator"].astype(np.int64)
+    kind = np.where(grid.beats != numerator, 3, _KIND_OF[np.minimum(grid.beats, 5)])
+    total = grid.length.sum()
+    odd = np.abs(grid.length - grid.whole)[int(grid.upbeat) :] > s.ticks / 24
+    code = numerator * 256 + s.bars["meter_denominator"]
     return [
-        *histogram(kind, len(_METERS), weights).tolist(),
-        ratio((beats * weights).sum(), weights.sum()),
-        ratio((s.beat * weights).sum(), weights.sum() * s.ticks),
+        *histogram(kind, len(_METERS), grid.length).tolist(),
+        ratio((grid.beats * grid.length).sum(), total),
+        ratio((grid.beat * grid.length).sum(), total * s.ticks),
         16 * mean(code[1:] != code[:-1]),
-        float(bars["number"][0] == 0),
+        float(grid.upbeat),
         mean(odd),
     ]
 
 
-def _weights(s: Surface, place: np.ndarray, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coarsest level that each place stands on (LEVELS - 1 also for what stands on none) and its weight."""
-    lengths, weights = s.levels
-    steps = place[:, None] / lengths[bar]
-    near = np.abs(steps - np.round(steps)) * lengths[bar] <= s.ticks / 24
-    near[:, -1] = True
-    level = near.argmax(axis=1)
-    return level, weights[bar, level]
-
-
 def _struck_levels(s: Surface) -> list[float]:
     """Onsets on places of each level against the number of such places in the bars (at most 1)."""
-    bar = s.bar_of(s.times)
-    level = _weights(s, s.place(s.times, bar), bar)[0]
-    lengths, weights = s.levels
-    within = s.bars["duration"][:, None] / lengths
-    places = np.diff(within, axis=1, prepend=0).sum(axis=0)
-    struck = np.bincount(level, minlength=LEVELS)
-    return [min(ratio(a, round(b)), 1.0) for a, b in zip(struck.tolist(), places.tolist())]
+    struck = np.bincount(s.time_level, minlength=LEVELS)
+    return [min(ratio(a, round(b)), 1.0) for a, b in zip(struck.tolist(), s.grid.places.tolist())]
 
 
-def _fit(s: Surface, twelfth: np.ndarray, level: np.ndarray, weight: np.ndarray) -> list[float]:
-    counts = np.bincount(level, minlength=LEVELS).astype(np.float64)
-    line = [mean(_weights(s, s.place(o, b), b)[1]) for o in _lines(s) for b in [s.bar_of(o)]]
-    down = ratio(counts[0], len(np.unique(s.struck[level == 0])))
-    rest = ratio(counts[1:].sum(), len(np.unique(s.struck[level > 0])))
+def _fit(s: Surface, notes: np.ndarray, weight: np.ndarray) -> list[float]:
+    counts = np.bincount(s.time_level, weights=notes, minlength=LEVELS)
+    onsets = np.bincount(s.time_level, minlength=LEVELS)
+    rate = np.sqrt(counts / np.maximum(s.grid.places, 1))
+    down, rest = ratio(counts[0], onsets[0]), ratio(counts[1:].sum(), onsets[1:].sum())
     return [
-        correlation(_struck_rate(s, counts), -np.arange(LEVELS, dtype=np.float64)),
-        mean(weight),
-        correlation(np.log2(s.struck_end - s.struck), weight),
-        *line,
+        correlation(rate, -np.arange(LEVELS, dtype=np.float64)),
+        ratio((weight * notes).sum(), len(s.struck)),
+        correlation(np.log2((s.struck_end - s.struck) / s.ticks), weight[s.time_of]),
+        mean(weight[s.line]),
+        mean(weight[s.ground]),
         ratio(down, down + rest),
-        mean(level > 2),
+        ratio(counts[3:].sum(), len(s.struck)),
     ]
 
 
-def _struck_rate(s: Surface, counts: np.ndarray) -> np.ndarray:
-    within = s.bars["duration"][:, None] / s.levels[0]
-    places = np.maximum(np.diff(within, axis=1, prepend=0).sum(axis=0), 1)
-    return np.sqrt(counts / places)
+def _syncopations(s: Surface, weight: np.ndarray) -> list[float]:
+    """Levels per bar and share of notes of the upper line; levels per bar of all onsets and of the bass.
+
+    Syncopated is a note that is followed by no onset on a stronger place before the next note of its line begins.
+    """
+    lines = (s.line, np.arange(len(s.times)), s.ground)
+    begin, after = (np.concatenate([line[i : len(line) - 1 + i] for line in lines]) for i in (0, 1))
+    bar, off = s.time_bar[begin], s.ticks / 24
+    unit, weights = s.grid.levels[bar], s.grid.weights[bar]
+    place = s.time_place[begin]
+    length = np.minimum(s.times[after] - s.times[begin], 4 * unit[:, 0])
+    passed = np.floor((place + length - off)[:, None] / unit) > np.floor((place + off)[:, None] / unit)
+    levels = np.maximum(np.where(passed, weights, -9.0).max(axis=1) - weight[begin], 0)
+    edges = np.cumsum([len(line) - 1 for line in lines])[:-1]
+    upper, every, bass = np.split(levels, edges)
+    bars = len(s.bars)
+    return [float(upper.sum()) / bars, mean(upper > 0), float(every.sum()) / bars, float(bass.sum()) / bars]
 
 
-def _lines(s: Surface) -> tuple[np.ndarray, np.ndarray]:
-    """Onsets of the upper line and of the bass (drums alone: of all, twice)."""
-    return s.line, s.onset[s.bass] if len(s.onset) else s.line
-
-
-def _syncopations(s: Surface) -> list[float]:
-    melody, bass = _lines(s)
-    upper, share = _syncopation(s, melody)
-    return [upper, share, _syncopation(s, s.times)[0], _syncopation(s, bass)[0]]
-
-
-def _syncopation(s: Surface, onset: np.ndarray) -> tuple[float, float]:
-    """Levels per bar and share of notes: a note followed by no onset on a stronger place before the next note begins."""
-    if len(onset) < 2:
-        return 0.0, 0.0
-    begin, stop = onset[:-1], onset[1:]
-    bar = s.bar_of(begin)
-    place = s.place(begin, bar)
-    lengths, weights = s.levels
-    weight = _weights(s, place, bar)[1]
-    unit, off = lengths[bar], s.ticks / 24
-    first, last = place[:, None] + off, (place + np.minimum(stop - begin, 4 * unit[:, 0]))[:, None] - off
-    passed = np.floor(last / unit) > np.floor(first / unit)
-    strongest = np.where(passed, weights[bar], -9.0).max(axis=1)
-    levels = np.maximum(strongest - weight, 0)
-    return ratio(levels.sum(), len(s.bars)), mean(levels > 0)
-
-
-def _held(s: Surface, place: np.ndarray, bar: np.ndarray, level: np.ndarray) -> list[float]:
-    length, off = s.struck_end - s.struck, s.ticks / 24
-    next_bar = (s.bars["onset"] + s.bars["duration"])[bar]
-    beat = s.beat[bar]
-    to_beat = beat - place % beat
-    return [mean(s.struck_end > next_bar + off), mean((level > 2) & (length > to_beat + off))]
+def _held(s: Surface) -> list[float]:
+    bar, off = s.struck_bar, s.ticks / 24
+    beat = s.grid.beat[bar]
+    to_beat = beat - s.time_place[s.time_of] % beat
+    over_bar = s.struck_end > (s.grid.onset + s.grid.length)[bar] + off
+    return [mean(over_bar), mean((s.time_level[s.time_of] > 2) & (s.struck_end - s.struck > to_beat + off))]
 
 
 def _pulse(s: Surface) -> list[float]:
-    """Correlation of the bars' onset rows with themselves a beat, a bar and two bars later (bars of the commonest length)."""
-    bar = s.bar_of(s.struck)
-    whole, beats = s.levels[0][:, 0], beats_in_bar(s.bars)
-    cell = np.round(s.place(s.struck, bar) * 24 / whole[bar]).astype(np.int64) % 24
-    rows = min(len(s.bars), 8192)
-    inside = bar < rows
-    strength = np.bincount((bar * 24 + cell)[inside], minlength=rows * 24)[: rows * 24].astype(np.float64)
-    step = max(round(24 / float(beats[len(beats) // 2])), 1)
-    return [correlation(strength[:-lag], strength[lag:]) if len(strength) > lag else 0.0 for lag in (step, 24, 48)]
+    """Correlation of the notes per 24th of a bar with themselves a beat (of the middle bar), a bar and two bars later."""
+    rows = min(len(s.bars), MAX_BARS)
+    cell = np.rint(s.time_place * 24 / s.grid.whole[s.time_bar]).astype(np.int64) % 24 + s.time_bar * 24
+    strength = np.bincount(cell[s.time_of], minlength=rows * 24)[: rows * 24].astype(np.float64)
+    beat = max(round(24 / float(s.grid.beats[len(s.bars) // 2])), 1)
+    return [correlation(strength[:-lag], strength[lag:]) if len(strength) > lag else 0.0 for lag in (beat, 24, 48)]
 
 
 def _oompah(s: Surface) -> list[float]:
     """Empty downbeats, lowest notes on downbeats, chords on weak beats above the downbeat's bass."""
-    struck_bar = s.bar_of(s.times)
-    down = s.times - s.bars["onset"][struck_bar] <= s.ticks / 24
     struck = np.zeros(len(s.bars), dtype=bool)
-    struck[struck_bar[down]] = True
-    first = int(s.bars["number"][0] == 0 and len(s.bars) > 1)
+    struck[s.time_bar[s.times - s.grid.onset[s.time_bar] <= s.ticks / 24]] = True
+    empty = mean(~struck[s.grid.first :])
     if not len(s.onset):
-        return [mean(~struck[first:]), 0.0, 0.0]
-    bar = s.bar_of(s.onset)
-    place = s.place(s.onset, bar)
-    level = _weights(s, place, bar)[0]
-    lowest, ground = np.full(len(s.bars), 999), np.full(len(s.bars), 999)
-    np.minimum.at(lowest, bar, s.pitch)
-    np.minimum.at(ground, bar[level == 0], s.pitch[level == 0])
-    some = lowest < 999
-    weak = (level == 1) | (level == 2)
-    code = (bar * 4096 + np.round(place / s.beat[bar]).astype(np.int64) % 4096)[weak]
-    high = (s.pitch > ground[bar] + 4)[weak]
-    starts = np.flatnonzero(np.r_[True, code[1:] != code[:-1]]) if len(code) else np.zeros(0, dtype=np.int64)
-    if not len(starts):
-        return [mean(~struck[first:]), mean((lowest == ground)[some]), 0.0]
-    chord = (np.diff(np.r_[starts, len(code)]) >= 2) & np.logical_and.reduceat(high, starts)
-    return [mean(~struck[first:]), mean((lowest == ground)[some]), mean(chord)]
+        return [empty, 0.0, 0.0]
+    bar, level = s.struck_bar, s.time_level[s.time_of]
+    starts = run_starts(bar)
+    lowest = np.minimum.reduceat(s.pitch, starts)
+    on_down = np.minimum.reduceat(np.where(level == 0, s.pitch, 999), starts)
+    ground = np.repeat(on_down, run_lengths(starts, len(bar)))
+    weak = ((level == 1) | (level == 2)).nonzero()[0]
+    if not len(weak):
+        return [empty, mean(lowest == on_down), 0.0]
+    groups = run_starts(s.time_of[weak])
+    chord = np.logical_and.reduceat((s.pitch > ground + 4)[weak], groups) & (run_lengths(groups, len(weak)) >= 2)
+    return [empty, mean(lowest == on_down), mean(chord)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from zhiyin.measures.descriptor import Descriptor, table
-from zhiyin.measures.distribution import entropy_of, mean, ratio, spread
+from zhiyin.measures.distribution import distinct, entropy_of, mean, ratio, spread, steps
 from zhiyin.measures.surface import Surface
 
 _GRID = 24  # places of a quarter that notation uses
@@ -67,8 +67,8 @@ def _dynamics(s: Surface, notes: np.ndarray, drums: np.ndarray) -> list[float]:
         return [0.0] * 8
     loud = velocity[known]
     onset = notes["onset"][known].astype(np.float64)
-    bar = s.bar_of(onset)
-    down = onset - s.bars["onset"][bar] <= s.ticks / 24
+    bar = s.grid.bar_of(onset)
+    down = onset - s.grid.onset[bar] <= s.ticks / 24
     sounding = notes["velocity"][(notes["duration"] > 0) & ~notes["grace"] & ~drums[notes["part"]]].astype(np.int64)
     upper = np.zeros(len(sounding), dtype=bool)
     upper[s.melody] = True
@@ -77,7 +77,7 @@ def _dynamics(s: Surface, notes: np.ndarray, drums: np.ndarray) -> list[float]:
         mean(loud),
         spread(loud),
         float(np.ptp(loud)),
-        mean(np.abs(np.diff(loud))),
+        mean(np.abs(steps(loud))),
         entropy_of(loud),
         mean(loud[down]) - mean(loud[~down]) if down.any() and not down.all() else 0.0,
         mean(sounding[upper]) - mean(sounding[~upper]) if upper.any() and not upper.all() else 0.0,
@@ -85,7 +85,7 @@ def _dynamics(s: Surface, notes: np.ndarray, drums: np.ndarray) -> list[float]:
 
 
 def _tempo(s: Surface, notes: np.ndarray, seconds: float, tempos: np.ndarray) -> list[float]:
-    quarters = float(s.bars["duration"].sum()) / s.ticks
+    quarters = float(s.grid.length.sum()) / s.ticks
     average = ratio(60 * quarters, seconds)
     return [
         average,
@@ -110,12 +110,10 @@ def _size(s: Surface, notes: np.ndarray, drums: np.ndarray) -> list[float]:
 def _notation(s: Surface, notes: np.ndarray) -> list[float]:
     onset = notes["onset"].astype(np.int64)
     ends = onset + notes["duration"]
-    durations = np.sort(notes["duration"])
-    distinct = np.count_nonzero(np.diff(durations)) + 1 if len(durations) else 0
     return [
         mean(onset * _GRID % s.ticks != 0),
         mean(ends * _GRID % s.ticks != 0),
-        float(np.log2(1 + distinct)),
+        float(np.log2(1 + distinct(notes["duration"]))),
         mean(notes["grace"]),
         mean(s.bars["key"] != 127),
     ]

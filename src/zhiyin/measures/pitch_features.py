@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from zhiyin.measures.descriptor import DEGREES, Descriptor, family, table
-from zhiyin.measures.distribution import entropy, mean, quantile, ratio, shares, spread
+from zhiyin.measures.distribution import distinct, entropy, mean, quantile, ratio, run_starts, shares, spread
 from zhiyin.measures.key import key_scores
 from zhiyin.measures.surface import Surface
 
@@ -138,9 +138,8 @@ def _fourier(p: np.ndarray) -> list[float]:
 
 def _passages(s: Surface) -> list[float]:
     """Keys of windows of four bars, everything counted from the home tonic."""
-    edges, bar = s.beat_edges
-    window = bar // _WINDOW
-    starts = np.flatnonzero(np.r_[True, window[1:] != window[:-1]])
+    window = s.beat_edges[1] // _WINDOW
+    starts = run_starts(window)
     weights = np.add.reduceat(s.beat_weights, starts, axis=0)
     weights = weights[weights.sum(axis=1) > 0]
     if not len(weights):
@@ -153,7 +152,7 @@ def _passages(s: Surface) -> list[float]:
     return [
         mean(code == 12 * s.mode),
         mean(mode),
-        16.0 * len(np.unique(code)) / len(code),
+        16.0 * distinct(code) / len(code),
         ratio((code[1:] != code[:-1]).sum(), len(code) - 1),
         mean(np.abs(fifths)),
         mean(fifths > 0),

@@ -8,7 +8,18 @@ from __future__ import annotations
 import numpy as np
 
 from zhiyin.measures.descriptor import Descriptor, family, table
-from zhiyin.measures.distribution import entropy, entropy_of, histogram, mean, quantile, ratio, repeats, spread
+from zhiyin.measures.distribution import (
+    entropy,
+    entropy_of,
+    histogram,
+    mean,
+    quantile,
+    ratio,
+    run_lengths,
+    run_starts,
+    spread,
+    steps,
+)
 from zhiyin.measures.surface import Surface
 
 _VALUES = (
@@ -62,9 +73,9 @@ def measure(s: Surface) -> list[float]:
     """The values of ``TABLE`` in its order; 0 where nothing is struck. Drums alone count as notes."""
     if not len(s.struck):
         return [0.0] * len(TABLE)
-    beat = s.beat[s.bar_of(s.struck)]
-    duration = (s.struck_end - s.struck) / beat
-    gap = np.diff(s.line) / s.beat[s.bar_of(s.line[:-1])]
+    beat = s.grid.beat
+    duration = (s.struck_end - s.struck) / beat[s.struck_bar]
+    gap = steps(s.times[s.line]) / beat[s.time_bar[s.line[:-1]]]
     return [
         *_lengths(duration).tolist(),
         *_lengths(gap).tolist(),
@@ -95,8 +106,8 @@ def _pairs(gap: np.ndarray) -> np.ndarray:
 
 
 def _density(s: Surface) -> list[float]:
-    beats = float((s.bars["duration"] / s.beat).sum())
-    per_bar = np.bincount(s.bar_of(s.struck), minlength=len(s.bars)).astype(np.float64)
+    beats = float((s.grid.length / s.grid.beat).sum())
+    per_bar = np.bincount(s.struck_bar, minlength=len(s.bars)).astype(np.float64)
     return [
         ratio(len(s.struck), beats),
         ratio(len(s.times), beats),
@@ -123,7 +134,7 @@ def _intervals(gap: np.ndarray) -> list[float]:
 
 
 def _articulation(s: Surface) -> list[float]:
-    at = np.searchsorted(s.times, s.struck, side="right")
+    at = s.time_of + 1
     follows = at < len(s.times)
     held = (s.struck_end - s.struck)[follows] / (s.times[at[follows]] - s.struck[follows])
     return [mean(np.minimum(held, 1.0)), mean(held < 0.5)]
@@ -132,27 +143,25 @@ def _articulation(s: Surface) -> list[float]:
 def _rests(s: Surface) -> list[float]:
     reached = np.maximum.accumulate(s.struck_end)
     silence = np.maximum(s.struck[1:] - reached[:-1], 0)
-    first, last = float(s.struck[0]), float(s.bars["onset"][-1]) + float(s.bars["duration"][-1])
-    silence = np.r_[first, silence, max(last - reached[-1], 0)]
-    longest = float(silence.max()) / float(s.beat[0])
+    first, last = float(s.struck[0]), float(s.grid.onset[-1] + s.grid.length[-1])
+    silence = np.concatenate([[first], silence, [max(last - reached[-1], 0)]])
+    longest = float(silence.max()) / float(s.grid.beat[0])
     return [ratio(silence.sum(), max(last, reached[-1])), min(longest, 16.0)]
 
 
 def _runs(s: Surface, gap: np.ndarray) -> list[float]:
-    two = np.isclose(s.levels[0][:, 3] * 2, s.beat)[s.bar_of(s.line[:-1])]
+    two = (s.grid.levels[:, 3] * 2.5 > s.grid.beat)[s.time_bar[s.line[:-1]]]
     third = np.abs(gap - 1 / 3) < 0.04
     kind = _class(gap)
-    edges = np.flatnonzero(np.r_[True, kind[1:] != kind[:-1], True]) if len(kind) else np.zeros(1, dtype=np.int64)
-    length = np.diff(edges)
+    length = run_lengths(run_starts(kind), len(kind)) if len(kind) else kind
     longest = float(np.log2(1 + length.max())) if len(length) else 0.0
     return [mean(third & two), mean(length), longest]
 
 
 def _bar_rhythms(s: Surface) -> list[float]:
     """Rhythms of bars: which of 48 places of the bar are struck, as one number; empty bars left out."""
-    bar = s.bar_of(s.times)
-    place = np.round(s.place(s.times, bar) * 48 / s.levels[0][bar, 0]).astype(np.uint64) % np.uint64(48)
-    starts = np.flatnonzero(np.r_[True, bar[1:] != bar[:-1]])
-    code = np.bitwise_or.reduceat(np.uint64(1) << place, starts).astype(np.int64)
-    _, counts = np.unique(code, return_counts=True)
-    return [mean(~repeats(code)), counts.max() / len(code), mean(code[1:] == code[:-1])]
+    bar = s.time_bar
+    place = np.rint(s.time_place * 48 / s.grid.whole[bar]).astype(np.int64) % 48
+    code = np.bitwise_or.reduceat(1 << place, run_starts(bar))
+    counts = run_lengths(run_starts(np.sort(code)), len(code))
+    return [len(counts) / len(code), float(counts.max()) / len(code), mean(code[1:] == code[:-1])]

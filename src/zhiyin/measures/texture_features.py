@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from zhiyin.measures.descriptor import Descriptor, family, table
-from zhiyin.measures.distribution import entropy, histogram, mean, ratio, shares
+from zhiyin.measures.distribution import entropy, histogram, mean, ratio, run_lengths, run_starts, shares, steps
 from zhiyin.measures.surface import Surface
 
 _NEAR = 8  # bars within which a repeat in another part is an imitation
@@ -63,8 +63,8 @@ def measure(s: Surface) -> list[float]:
         return [0.0] * len(TABLE)
     order = np.argsort(s.onset * 128 + s.pitch, kind="stable")
     onset, pitch = s.onset[order], s.pitch[order]
-    starts = np.flatnonzero(np.r_[True, onset[1:] != onset[:-1]])
-    count = np.diff(np.r_[starts, len(onset)])
+    starts = run_starts(onset)
+    count = run_lengths(starts, len(onset))
     outer, motions = _outer_motion(s)
     sounding = s.slices.sounding
     return [
@@ -89,7 +89,7 @@ def _amount(s: Surface, starts: np.ndarray) -> list[float]:
     average = ratio((sounding * length).sum(), length.sum())
     apart = np.sqrt(ratio(((sounding - average) ** 2 * length).sum(), length.sum()))
     parts = np.count_nonzero(np.bincount(s.part))
-    pairs = np.count_nonzero(np.r_[True, (np.diff(s.onset) != 0) | (np.diff(s.part) != 0)])
+    pairs = len(run_starts(s.onset, s.part))
     return [float(parts), ratio(pairs, len(starts) * parts), average, float(apart), float(sounding.max())]
 
 
@@ -111,8 +111,8 @@ def _upper(pitch: np.ndarray, starts: np.ndarray, count: np.ndarray) -> list[flo
     a = index[:-1][follows]
     moved = (top[a + 1] != top[a]) if len(a) else np.zeros(0, dtype=bool)
     out = [mean(gap), mean(pitch[first + 1] - pitch[first])]
-    for sizes in ((3, 4), (8, 9), (12, 24)):
-        same = np.isin(gap, sizes)
+    for small, large in ((3, 4), (8, 9), (12, 12)):
+        same = (gap >= small) & (gap <= large)
         out.append(mean(same[a] & same[a + 1] & moved))
     return out
 
@@ -126,8 +126,9 @@ def _outer_motion(s: Surface) -> tuple[list[float], list[float]]:
     gap = (high - low)[1:][pair]
     together = (up * down) > 0
     parallel = together & (np.abs(up - down) <= 1)
-    kind = np.select([parallel, together, up * down < 0, up != 0, down != 0], [0, 1, 2, 3, 4], 5)
-    counts = np.bincount(kind, minlength=6)[:5]
+    alone = [np.count_nonzero(a & ~b) for a, b in ((up != 0, down != 0), (down != 0, up != 0))]
+    moves = [np.count_nonzero(parallel), np.count_nonzero(together & ~parallel), np.count_nonzero(up * down < 0)]
+    counts = np.array([*moves, *alone])
     before, after = (gap - up + down) % 12, gap % 12
     outer = []
     for low_size, high_size in ((3, 4), (8, 9), (7, 7), (0, 0)):
@@ -140,7 +141,7 @@ def _lines(s: Surface, onset: np.ndarray, pitch: np.ndarray, starts: np.ndarray,
     key = onset * 256 + pitch
     at = np.minimum(np.searchsorted(key, key + 12), len(key) - 1)
     doubled = key[at] == key + 12
-    alone = count[np.searchsorted(onset[starts], s.onset[s.melody])] == 1
+    alone = count[s.line] == 1
     return [
         mean(doubled),
         ratio(len(s.bass), len(s.bass) + len(s.melody)),
@@ -158,10 +159,10 @@ def _parts(s: Surface) -> list[float]:
     width = mean((high - low)[used])
     if len(used) < 2:
         return [0.0, 0.0, 0.0, width, 0.0]
-    first = np.flatnonzero(np.r_[True, (s.onset[1:] != s.onset[:-1]) | (s.part[1:] != s.part[:-1])])
+    first = run_starts(s.onset, s.part)
     time, lowest = s.onset[first], s.pitch[first]
     same = time[1:] == time[:-1]
-    alone = ~(np.r_[False, same] | np.r_[same, False])
+    alone = ~_either(same)
     key = np.sort(s.onset * 128 + s.pitch)
     return [
         mean(alone),
@@ -176,14 +177,14 @@ def _imitation(s: Surface) -> list[float]:
     """Share of the places of the parts' top lines where four intervals repeat another part's of at most eight bars before."""
     order = np.lexsort((s.pitch, s.onset, s.part))
     part, onset, pitch = s.part[order], s.onset[order], s.pitch[order]
-    top = np.r_[(part[1:] != part[:-1]) | (onset[1:] != onset[:-1]), True]
+    top = np.append(run_starts(part, onset)[1:], len(part)) - 1
     part, onset, pitch = part[top], onset[top], pitch[top]
     if len(part) < 5 or part[0] == part[-1]:
         return [0.0, 0.0]
-    move = np.clip(np.diff(pitch), -24, 24) + 24
-    gap = np.round(np.clip(np.diff(onset) * 24 / s.ticks, 0, 400)).astype(np.int64)
+    move = np.clip(steps(pitch), -24, 24) + 24
+    gap = np.round(np.clip(steps(onset) * 24 / s.ticks, 0, 400)).astype(np.int64)
     whole = part[4:] == part[:-4]
-    near = _NEAR * float(s.levels[0][:, 0].mean())
+    near = _NEAR * mean(s.grid.whole)
     strict, code = move * 401 + gap, np.zeros(len(move) - 3, dtype=np.int64)
     rhythm = code.copy()
     for i in range(4):
@@ -204,4 +205,12 @@ def _echoes(code: np.ndarray, onset: np.ndarray, part: np.ndarray, near: float) 
 
 def _chorded(s: Surface) -> float:
     same = (s.onset[1:] == s.onset[:-1]) & (s.part[1:] == s.part[:-1])
-    return mean(np.r_[False, same] | np.r_[same, False])
+    return mean(_either(same))
+
+
+def _either(same: np.ndarray) -> np.ndarray:
+    """Which of n entries belong to one of the n - 1 pairs of neighbours."""
+    out = np.zeros(len(same) + 1, dtype=bool)
+    out[1:] = same
+    out[:-1] |= same
+    return out
