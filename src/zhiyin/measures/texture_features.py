@@ -28,7 +28,7 @@ TABLE: tuple[Descriptor, ...] = (
         ("parts", "count", "jSymbolic: Number of Pitched Instruments, parts instead", "parts with pitched notes", "有音高的声部数"),
         ("parts_sounding", "ratio", "jSymbolic: Average Number of Independent Voices", "parts that strike at a beginning, of all", "每次起音参与的声部比例"),
         ("polyphony", "notes", "MusPy polyphony; measures/texture.py", "notes that sound together", "平均同时发声数"),
-        ("polyphony_spread", "notes", "jSymbolic: Variability of Number of Simultaneous Pitches", "how much that changes", "同时发声数的变化"),
+        ("polyphony_spread", "notes", "jSymbolic: Variability of Number of Simultaneous Pitches", "how much the number of sounding notes changes", "同时发声数的变化"),
         ("polyphony_most", "notes", "jSymbolic: Maximum Number of Independent Voices", "most notes that sound together", "最多同时发声数"),
         ("span", "semitones", "jSymbolic 2: vertical spread", "from lowest to highest sounding note", "最低与最高音的平均距离"),
         ("span_close", "share", "own", "chords within an octave", "八度以内的和弦占比"),
