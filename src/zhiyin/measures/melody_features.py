@@ -62,7 +62,7 @@ TABLE: tuple[Descriptor, ...] = (
         ("scale_runs", "share", "own", "notes in runs of four steps one way", "处于音阶式走句中的音符占比"),
         ("trills", "share", "own", "notes that go to a neighbour and come back", "往返于邻音的音符占比"),
         ("melody_ngrams_repeated", "share", "Müllensiefen 2009 (FANTASTIC): repeated m-types of four intervals", "melodic turns heard before", "重复出现的四音程组占比"),
-        ("rhythm_melody_ngrams_repeated", "share", "Müllensiefen 2009 (FANTASTIC), with rhythm", "melodic turns with their rhythm heard before", "连同节奏重复的四音程组占比"),
+        ("rhythm_melody_ngrams_repeated", "share", "Müllensiefen 2009 (FANTASTIC): m-types of three intervals with their rhythm", "melodic turns with their rhythm heard before", "连同节奏重复的三音程组占比"),
         ("melody_closes_down", "share", "own: last interval of four-bar stretches", "phrases whose last step falls", "以下行收尾的乐句占比"),
         ("bass_stepwise", "share", "jSymbolic: Stepwise Motion, lowest line", "bass moves by step", "低音级进占比"),
         ("bass_fifths", "share", "own", "bass moves by a fourth or fifth", "低音四五度进行占比"),

@@ -25,9 +25,9 @@ TABLE: tuple[Descriptor, ...] = (
     *family("pitch", ("melody_degree", "share", "jSymbolic: Pitch Class Histogram, highest line, from the tonic", "upper line on {}", "高声部停在{}的时值占比"), DEGREES),
     *family("pitch", ("bass_degree", "share", "jSymbolic: Pitch Class Histogram, lowest line, from the tonic", "bass on {}", "低音停在{}的时值占比"), DEGREES),
     *table("pitch", [
-        ("key_clarity", "correlation", _KEY, "how well the pitches fit the key found", "音高与所判调性的吻合程度"),
-        ("key_margin", "correlation", _KEY, "how far the key found is ahead of the next", "所判调性领先次选调性的程度"),
-        ("minor_lean", "correlation", _KEY, "minor rather than major on the same tonic", "同主音下偏向小调的程度"),
+        ("key_clarity", "index", _KEY + ": correlation, and 0.18 where the last bass is the tonic", "how well the pitches fit the key found", "音高与所判调性的吻合程度"),
+        ("key_margin", "index", _KEY, "how far the key found is ahead of the next", "所判调性领先次选调性的程度"),
+        ("minor_lean", "index", _KEY, "minor rather than major on the same tonic", "同主音下偏向小调的程度"),
         ("mode_minor", "0 or 1", "jSymbolic: Major or Minor", "in minor", "小调"),
         ("diatonic", "share", "Temperley 2007", "notes of the scale, by time", "调内音的时值占比"),
         ("raised_seventh", "share", "own", "leading notes among all sevenths", "导音占七级音的比例"),
