@@ -69,7 +69,7 @@ def _dynamics(s: Surface, notes: np.ndarray, drums: np.ndarray) -> list[float]:
     onset = notes["onset"][known].astype(np.float64)
     bar = s.grid.bar_of(onset)
     down = onset - s.grid.onset[bar] <= s.ticks / 24
-    sounding = notes["velocity"][(notes["duration"] > 0) & ~notes["grace"] & ~drums[notes["part"]]].astype(np.int64)
+    sounding = s.velocity
     upper = np.zeros(len(sounding), dtype=bool)
     upper[s.melody] = True
     return [

@@ -1,7 +1,8 @@
 """The musical surface: what the descriptors read, worked out once per piece from plain columns.
 
 Pitched notes counted from the tonic, slices (stretches in which nothing begins or ends), the upper and the lower line,
-beats and metrical levels. Grace notes and notes of no duration are left out. Drums alone stand in for the struck notes
+beats and metrical levels. In played-in music notes that begin within ``TOGETHER`` of each other count as struck together, and
+ends that overhang the next beginning by no more than ``OVERHANG`` are cut. Grace notes and notes of no duration are left out. Drums alone stand in for the struck notes
 of rhythm and form; harmony and pitch of drums are nothing. Times are float64 ticks, exact for whole ticks.
 
 Bounds: beats beyond ``metrical_grid.MAX_BEATS`` and bars beyond ``MAX_BARS`` are not looked at; all else is linear in the notes.
@@ -14,11 +15,14 @@ from functools import cached_property
 
 import numpy as np
 
-from zhiyin.measures.distribution import run_lengths, run_starts, steps
+from zhiyin.measures.distribution import mean, run_lengths, run_starts, steps
 from zhiyin.measures.key import rank_keys
 from zhiyin.measures.metrical_grid import MetricalGrid, metrical_grid
 
 MAX_BARS = 8_192  # that form is looked for in
+TOGETHER = 1 / 16  # quarters: 31 ms at 120
+OVERHANG = 1 / 8  # quarters
+_PLAYED = 0.2  # share of beginnings off eighths and twelfths of a quarter from which on music counts as played in
 _BITS = 1 << np.arange(12)
 _CHUNK = 8_192  # slices whose pitches are looked at together
 
@@ -46,7 +50,7 @@ class Slices:
 class Surface:
     """The columns of a piece that descriptors read.
 
-    onset, end: ticks; pitch, part: integers; all (notes,), pitched notes sorted by onset, part, pitch.
+    onset, end: ticks; pitch, part, velocity: integers; all (notes,), pitched notes sorted by onset, part, pitch.
     struck, struck_end, struck_class: onsets, ends and pitch classes of the notes that rhythm and form read.
     bars: structured array of ``score.BAR``. ticks: per quarter. tonic, mode: the key that is found; scores (2, 12) from the tonic.
     """
@@ -55,6 +59,7 @@ class Surface:
     end: np.ndarray
     pitch: np.ndarray
     part: np.ndarray
+    velocity: np.ndarray
     struck: np.ndarray
     struck_end: np.ndarray
     struck_class: np.ndarray
@@ -163,19 +168,31 @@ class Surface:
 def read_surface(notes: np.ndarray, bars: np.ndarray, drums: np.ndarray, ticks_per_quarter: int) -> Surface:
     """The surface of a table of notes (``score.NOTE``, sorted) over bars (``score.BAR``). drums: bool (parts,)."""
     notes = notes[(notes["duration"] > 0) & ~notes["grace"]]
-    if drums.any():
-        beaten = drums[notes["part"]]
-        struck, notes = notes[beaten], notes[~beaten]
-    pitch = notes["pitch"].astype(np.int64)
-    onset = notes["onset"].astype(np.float64)
-    end = onset + notes["duration"]
+    beaten = drums[notes["part"]] if drums.any() else np.zeros(len(notes), dtype=bool)
+    struck = notes[beaten] if beaten.all() else notes[:0]
+    onset, end, pitch, part, velocity = _columns(notes[~beaten], ticks_per_quarter)
     tonic, mode, scores = _key(onset, end, pitch, ticks_per_quarter)
     columns = (onset, end, (pitch - tonic) % 12)
-    if not len(notes) and drums.any():
-        begun = struck["onset"].astype(np.float64)
-        columns = (begun, begun + struck["duration"], struck["pitch"].astype(np.int64) % 12)
-    part = notes["part"].astype(np.int64)
-    return Surface(onset, end, pitch, part, *columns, bars, ticks_per_quarter, tonic, mode, scores)
+    if len(struck):
+        begun, over, keys, *_ = _columns(struck, ticks_per_quarter)
+        columns = (begun, over, keys % 12)
+    return Surface(onset, end, pitch, part, velocity, *columns, bars, ticks_per_quarter, tonic, mode, scores)
+
+
+def _columns(notes: np.ndarray, ticks: int) -> tuple[np.ndarray, ...]:
+    """(onset, end, pitch, part, velocity), tidied where the music was played in."""
+    begun, pitch = notes["onset"].astype(np.int64), notes["pitch"].astype(np.int64)
+    onset, part, velocity = begun.astype(np.float64), notes["part"].astype(np.int64), notes["velocity"].astype(np.int64)
+    end = onset + notes["duration"]
+    if mean((begun * 8 % ticks != 0) & (begun * 12 % ticks != 0)) <= _PLAYED:
+        return onset, end, pitch, part, velocity
+    starts = np.append(True, steps(onset) > TOGETHER * ticks).nonzero()[0]
+    groups = onset[starts]
+    onset = np.repeat(groups, run_lengths(starts, len(onset)))
+    last = groups[np.maximum(np.searchsorted(groups, end) - 1, 0)]  # the last beginning before each end
+    end = np.where((last > onset) & (end - last <= OVERHANG * ticks), last, end)
+    order = np.lexsort((pitch, part, onset))
+    return onset[order], end[order], pitch[order], part[order], velocity[order]
 
 
 def _key(onset: np.ndarray, end: np.ndarray, pitch: np.ndarray, ticks: int) -> tuple[int, int, np.ndarray]:

@@ -20,10 +20,17 @@ _MOTIONS = (
 )  # fmt: skip
 _MOTION = "jSymbolic 2: Similar, Parallel, Contrary, Oblique Motion"
 
+_ABOVE = (
+    ("0", "octaves", "八度"), ("1", "minor seconds and ninths", "小二度"), ("2", "major seconds and ninths", "大二度"), ("3", "minor thirds and tenths", "小三度"),
+    ("4", "major thirds and tenths", "大三度"), ("5", "fourths", "纯四度"), ("6", "tritones", "三全音"), ("7", "fifths", "纯五度"),
+    ("8", "minor sixths", "小六度"), ("9", "major sixths", "大六度"), ("10", "minor sevenths", "小七度"), ("11", "major sevenths", "大七度"),
+)  # fmt: skip
+
 TABLE: tuple[Descriptor, ...] = (
     *family("texture", ("sounding", "share", "jSymbolic: Number of Simultaneous Pitches", "time with {} sounding", "同时{}发声的时间占比"), _COUNTS),
     *family("texture", ("struck", "share", "own", "beginnings with {}", "同时{}起音的占比"), _COUNTS[1:]),
     *family("texture", ("motion", "share", _MOTION + ", highest and lowest", "outer voices in {}", "外声部{}占比"), _MOTIONS),
+    *family("texture", ("above", "share", "jSymbolic: Wrapped Vertical Interval Histogram, from the lowest note struck", "{} above the lowest note struck with them", "与同起最低音构成{}的音占比"), _ABOVE),
     *table("texture", [
         ("parts", "count", "jSymbolic: Number of Pitched Instruments, parts instead", "parts with pitched notes", "有音高的声部数"),
         ("parts_sounding", "ratio", "jSymbolic: Average Number of Independent Voices", "parts that strike at a beginning, of all", "每次起音参与的声部比例"),
@@ -71,6 +78,7 @@ def measure(s: Surface) -> list[float]:
         *histogram(np.minimum(sounding, 6), 7, s.slices.length).tolist(),
         *histogram(np.minimum(count, 6) - 1, 6).tolist(),
         *motions,
+        *_above(pitch, starts, count),
         *_amount(s, starts),
         *_spans(s),
         *_upper(pitch, starts, count),
@@ -80,6 +88,14 @@ def measure(s: Surface) -> list[float]:
         *_imitation(s),
         _chorded(s),
     ]
+
+
+def _above(pitch: np.ndarray, starts: np.ndarray, count: np.ndarray) -> list[float]:
+    """Intervals, octaves taken off, of struck notes above the lowest struck with them."""
+    higher = np.ones(len(pitch), dtype=bool)
+    higher[starts] = False
+    gap = (pitch - np.repeat(pitch[starts], count))[higher]
+    return histogram(gap[gap > 0] % 12, 12).tolist()
 
 
 def _amount(s: Surface, starts: np.ndarray) -> list[float]:
