@@ -46,6 +46,8 @@ def show(
         return _descriptors(file, out, json=json, quiet=quiet)
     if out:
         raise InputError("--out goes with --descriptors", expected="--descriptors", received=f"--out {out} alone", hint="--roll and --notation name their own files")
+    if file.is_dir():
+        raise InputError(f"{file} is a folder", expected="a score file", received="a folder", hint="--descriptors describes a folder of scores")
     score = load(file)
     facts = describe(score)
     if roll:
