@@ -79,4 +79,4 @@ def _amount(value: float, unit: str) -> str:
         return f"{100 * value:.0f} %" if value >= 0.095 else f"{100 * value:.1f} %"
     if unit == "0 or 1":
         return "yes"
-    return f"{value:.3g}" if unit in ("ratio", "index", "cosine", "correlation") else f"{value:.3g} {unit}"
+    return f"{value:.3g}" if unit in ("count", "ratio", "index", "cosine", "correlation") else f"{value:.3g} {unit}"

@@ -32,7 +32,7 @@ _COVERED = 0.6  # share of a beat's sounding time that its chord must hold
 _MOVES = (
     ("1", "a semitone up", "上行小二度"), ("2", "a tone up", "上行大二度"), ("3", "a minor third up", "上行小三度"), ("4", "a major third up", "上行大三度"),
     ("5", "a fourth up (falling fifth)", "上行四度（下行五度）"), ("6", "a tritone", "三全音"), ("7", "a fifth up", "上行五度"), ("8", "a major third down", "下行大三度"),
-    ("9", "a minor third down", "下行小三度"), ("10", "a tone down", "下行大二度"), ("11", "a semitone down", "下行小二度"), ("0", "nothing but the kind of chord", "同根音换性质"),
+    ("9", "a minor third down", "下行小三度"), ("10", "a tone down", "下行大二度"), ("11", "a semitone down", "下行小二度"), ("0", "nowhere: another chord on the same root", "不变（同根音换性质）"),
 )  # fmt: skip
 _FUNCTION_OF = np.array([0, 1, 1, 0, 0, 1, 1, 2, 0, 0, 2, 2])  # tonic 0, subdominant 1, dominant 2 by root
 _FUNCTIONS = (("t", "tonic", "主"), ("s", "subdominant", "下属"), ("d", "dominant", "属"))
@@ -63,7 +63,7 @@ TABLE: tuple[Descriptor, ...] = (
         ("root_position", "share", "jSymbolic 2: chords in root position", "chords in root position", "原位和弦占比"),
         ("first_inversion", "share", "own", "chords with the third in the bass", "第一转位占比"),
         ("second_inversion", "share", "own", "chords with the fifth in the bass", "第二转位占比"),
-        ("dominant_tonic", "per 16 bars", "own", "dominant to tonic in root position", "每十六小节属—主进行次数"),
+        ("dominant_tonic", "per 16 bars", "own", "dominant to tonic", "每十六小节属—主进行次数"),
         ("plagal", "per 16 bars", "own", "subdominant to tonic", "每十六小节下属—主进行次数"),
         ("two_five", "per 16 bars", "own", "second degree to dominant", "每十六小节二级—属进行次数"),
         ("deceptive", "per 16 bars", "own", "dominant to the sixth degree", "每十六小节阻碍进行次数"),

@@ -44,7 +44,7 @@ TABLE: tuple[Descriptor, ...] = (
         ("off_grid_ends", "share", "own", "ends off the grid of 1/24 quarter", "不在记谱网格上的收音占比"),
         ("distinct_durations", "log2", "own, as log2(1 + durations)", "different durations in ticks", "不同时值种数（log2）"),
         ("grace_notes", "share", "own", "grace notes", "装饰音占比"),
-        ("bars_given", "share", "own", "bars with a stated key", "注明调号的小节占比"),
+        ("key_stated", "share", "own", "bars with a stated key", "注明调号的小节占比"),
     ], left_out="format"),
 )  # fmt: skip
 

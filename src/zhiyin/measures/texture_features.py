@@ -29,7 +29,7 @@ _ABOVE = (
 TABLE: tuple[Descriptor, ...] = (
     *family("texture", ("sounding", "share", "jSymbolic: Number of Simultaneous Pitches", "time with {} sounding", "同时{}发声的时间占比"), _COUNTS),
     *family("texture", ("struck", "share", "own", "beginnings with {}", "同时{}起音的占比"), _COUNTS[1:]),
-    *family("texture", ("motion", "share", _MOTION + ", highest and lowest", "outer voices in {}", "外声部{}占比"), _MOTIONS),
+    *family("texture", ("motion", "share", _MOTION + ", highest and lowest", "outer voices: {}", "外声部{}占比"), _MOTIONS),
     *family("texture", ("above", "share", "jSymbolic: Wrapped Vertical Interval Histogram, from the lowest note struck", "{} above the lowest note struck with them", "与同起最低音构成{}的音占比"), _ABOVE),
     *table("texture", [
         ("parts", "count", "jSymbolic: Number of Pitched Instruments, parts instead", "parts with pitched notes", "有音高的声部数"),
@@ -191,11 +191,13 @@ def _parts(s: Surface) -> list[float]:
 
 def _imitation(s: Surface) -> list[float]:
     """Share of the places of the parts' top lines where four intervals repeat another part's of at most eight bars before."""
+    if s.part.min() == s.part.max():
+        return [0.0, 0.0]
     order = np.lexsort((s.pitch, s.onset, s.part))
     part, onset, pitch = s.part[order], s.onset[order], s.pitch[order]
     top = np.append(run_starts(part, onset)[1:], len(part)) - 1
     part, onset, pitch = part[top], onset[top], pitch[top]
-    if len(part) < 5 or part[0] == part[-1]:
+    if len(part) < 5:
         return [0.0, 0.0]
     move = np.clip(steps(pitch), -24, 24) + 24
     gap = np.round(np.clip(steps(onset) * 24 / s.ticks, 0, 400)).astype(np.int64)
