@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from zhiyin import __version__
 from zhiyin.encoding.fields import MAX_PARTS
 from zhiyin.errors import ControlError
 from zhiyin.formats.recorded import music_of
@@ -32,6 +31,7 @@ from zhiyin.measures.playability import KEYBOARDS, find_problems
 from zhiyin.provenance.package import Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
+from zhiyin.version import __version__
 
 MAX_CANDIDATES = 64
 _ROUNDS = 3  # batches of candidates at most, where too few can be played

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from zhiyin import __version__
 from zhiyin.encoding.fields import CONTROL_COLUMN
 from zhiyin.errors import ControlError, InputError
 from zhiyin.formats.recorded import music_of
@@ -29,6 +28,7 @@ from zhiyin.measures.playability import Problem, find_problems
 from zhiyin.provenance.package import Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
+from zhiyin.version import __version__
 
 
 @dataclass(frozen=True)
