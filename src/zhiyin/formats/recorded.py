@@ -179,7 +179,7 @@ def _text_inside(path: Path) -> str:
         return png_text(data, MARK.rstrip(":"))
     if kind == "sound":
         return _in_sound(path)
-    if kind == "abc":
+    if kind == "abc" or (not kind and path.suffix.lower() == ".abc"):
         lines = data.decode("utf-8", "replace").splitlines()
         return next((s.removeprefix("%" + MARK) for s in lines if s.startswith("%" + MARK)), "")
     return ""

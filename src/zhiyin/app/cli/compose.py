@@ -14,6 +14,7 @@ from zhiyin.app.cli.writing import (
     Taken,
     check_folder,
     check_language,
+    check_signing,
     name_takes,
     tell_next,
     write_and_log,
@@ -82,6 +83,7 @@ def compose(
     quiet = quiet or json
     single = bool(out.suffix)
     check_language(language)
+    check_signing(sign)
     if takes < 1:
         raise ControlError("takes out of range", expected="1..64", received=str(takes))
     if single and takes > 1:

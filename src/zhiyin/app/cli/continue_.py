@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, say
-from zhiyin.app.cli.writing import How, Taken, check_folder, check_language, tell_next, write_and_log
+from zhiyin.app.cli.writing import How, Taken, check_folder, check_language, check_signing, tell_next, write_and_log
 from zhiyin.formats.catalog import load
 from zhiyin.inference.compose import Options
 from zhiyin.inference.continue_ import Continued, continue_, with_title
@@ -47,6 +47,7 @@ def continue_verb(
     quiet = quiet or json
     single = bool(out.suffix)
     check_language(language)
+    check_signing(sign)
     check_folder(out.parent if single else out)
     package = load_package(model)
     score = load(file)

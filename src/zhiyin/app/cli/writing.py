@@ -70,6 +70,14 @@ def check_folder(folder: Path) -> Path:
     return folder
 
 
+def check_signing(sign: bool) -> None:
+    """Makes sure before anything is composed that it can be signed; a key is made where there is none."""
+    if sign:
+        from zhiyin.provenance.signature import public_key
+
+        public_key(make=True)
+
+
 def name_takes(taken: Sequence[Taken], folder: Path) -> None:
     """Gives each take a file name from its title; two of one title get numbers."""
     seen: dict[str, int] = {}
