@@ -1,7 +1,7 @@
 """The record of how a piece was made: what determines it, what its music owes, and hashes of its notes.
 
 It travels inside every file that zhiyin writes and as ``<file>.zhiyin.json`` beside it. Only the side file and the log carry
-the time, so that the same seed gives the same bytes. The fields are listed in docs/reference/record.md.
+the time, so that the same seed gives the same bytes. docs/guide/log.md lists the fields.
 """
 
 from __future__ import annotations
