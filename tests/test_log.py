@@ -121,6 +121,7 @@ def test_a_piece_made_again_is_identical(made, tmp_path, capsys):
 def test_a_continuation_needs_its_input(made, tmp_path, capsys):
     told = verify(made / "further.mid", source=made / "jig.mid")
     assert told.identical and told.same_bytes
+    assert told.found.record["inputs"][0]["record"]["notes"] == record_inside(made / "jig.mid")["notes"]
     assert main(["log", "verify", str(made / "further.mid")]) == 3
     assert "goes on from jig.mid, which is needed to make it again. Expected a file with sha256" in capsys.readouterr().out
     other = save(tune(8), tmp_path / "other.mid")
