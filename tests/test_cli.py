@@ -195,7 +195,8 @@ def test_models_and_info(capsys):
     assert main(["models", "check", "default", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["hash"]) == 64
     assert main(["models", "show", "default"]) == 0
-    assert "What it cannot do" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "What it cannot do" in told and "They ask: give attribution." in told
     assert main(["info", "--json"]) == 0
     assert "zhiyin" in json.loads(capsys.readouterr().out)["soundfont"]
 

@@ -224,7 +224,7 @@ def _in_sound(path: Path) -> str:
             comment = sound.copy_metadata().get("comment", "")
     except (soundfile.SoundFileError, OSError) as problem:
         raise FormatError(
-            f"{path.name} cannot be read", expected="a WAV, FLAC, Ogg or MP3 file", received=str(problem)[:120]
+            f"{path.name} cannot be read", expected="a WAV, FLAC, Ogg or MP3 file", received=str(problem)[:120].rstrip(".")
         ) from None
     if path.suffix.lower() == ".wav":
         found = wav_info(path, WAV_RECORD)

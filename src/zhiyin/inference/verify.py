@@ -87,7 +87,7 @@ def _compare_hashes(told: Verification, score: Score, kind: str) -> None:
 
 
 def _made_again(told: Verification, source: Path | None, model: str) -> Score | None:
-    """The piece made again, None where that cannot be done (and why is said)."""
+    """The piece made again as the record names it, None where that cannot be done (and why is said)."""
     record = told.found.record
     package = _package_of(told, model)
     if package is None:
@@ -102,7 +102,7 @@ def _made_again(told: Verification, source: Path | None, model: str) -> Score | 
     if music_of(made).notes != record["notes"]:
         why = f"identity is promised for equal ones only: {'; '.join(other)}" if other else "the record was altered"
         told.differences.append(f"made again, the piece has other notes than the record names ({why})")
-        return made
+        return None
     told.remarks += [f"the same notes all the same: {words}" for words in other]
     return made
 

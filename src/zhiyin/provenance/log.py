@@ -8,6 +8,7 @@ of its own, and readers count what they cannot read. Reading goes backwards in b
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -73,7 +74,9 @@ def _append_line(handle: int, entry: Mapping[str, Any]) -> None:
         raise RecordError("A line of the log is too long", expected=f"≤ {MAX_LINE_BYTES:,} bytes", received=f"{len(line):,}")
     size = os.fstat(handle).st_size
     torn = size > 0 and _at(handle, size - 1, 1) != b"\n"
-    os.write(handle, b"\n" + line if torn else line)
+    data = b"\n" + line if torn else line
+    if os.write(handle, data) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _at(handle: int, place: int, count: int) -> bytes:
