@@ -162,7 +162,7 @@ def _parses(words: list[str]) -> bool:
     context = group.context_class(group, info_name="zhiyin")
     command: Any = group.get_command(context, words[0])
     rest = words[1:]
-    while command is not None and hasattr(command, "commands"):
+    while command is not None and hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         name, *rest = rest
         command = command.commands.get(name)
     return command is not None and command.make_context(words[0], rest) is not None

@@ -37,6 +37,7 @@ def show(
     """
     from zhiyin.errors import InputError
     from zhiyin.formats.catalog import load, save
+    from zhiyin.formats.recorded import origin_of, stamp
     from zhiyin.formats.roll import write_roll
 
     began = time.monotonic()
@@ -54,6 +55,9 @@ def show(
         write_roll(score, roll)
     if notation:
         save(score, notation)
+    origin = origin_of(file)
+    for picture in filter(None, (roll, notation) if origin else ()):
+        stamp(picture, origin or {})
     files = [str(p) for p in (roll, notation) if p]
     if json:
         print_json({"files": files, "seconds": round(time.monotonic() - began, 3), **facts})
