@@ -75,16 +75,15 @@ def style_form(bars: int, return_share: float | None, rng: np.random.Generator) 
     """Letters for a number of bars in a style of which a share of the sections (0..1) returns in what people wrote.
 
     Where few do (string quartets, songs: see ``FEW_RETURNS``), as many sections return on average as in the style, drawn
-    by ``rng``; the first of them is the last section. Elsewhere, and where nothing is known, ``default_form``.
+    by ``rng``, the first of them at the end. Elsewhere, where nothing is known, and where there are more sections than
+    letters, ``default_form``.
     """
     usual = default_form(bars)
-    if return_share is None or return_share >= FEW_RETURNS or len(usual) < 3:
+    if return_share is None or return_share >= FEW_RETURNS or not 3 <= len(usual) <= len(LETTERS):
         return usual
     expected = return_share * len(usual)
     back = min(int(expected) + int(rng.random() < expected % 1), len(usual) - 2)
-    onwards = len(usual) - back
-    fresh = [LETTERS[i % len(LETTERS)] for i in range(onwards)]
-    return "".join([*fresh, *(LETTERS[i] for i in range(1, back)), *("A" * min(back, 1))])
+    return LETTERS[: len(usual) - back] + LETTERS[1:back] + ("A" if back else "")
 
 
 def section_lengths(bars: int, count: int) -> list[int]:
