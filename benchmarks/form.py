@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from common import about, write
+from common import about, share, write
 
 from zhiyin.corpus.store import open_corpus
 from zhiyin.encoding import EncodedPiece, decode
@@ -27,16 +27,9 @@ from zhiyin.encoding.fields import BAR_COLUMN, LETTERS
 from zhiyin.encoding.plan import bar_profile, section_similarity
 from zhiyin.inference.compose import compose
 from zhiyin.inference.sampler import Sampler
-from zhiyin.measures.key import find_key
+from zhiyin.measures.key import find_key, last_bass
 from zhiyin.provenance.package import load_package
 from zhiyin.training.style_facts import returning_share
-
-
-def last_bass(score) -> int:
-    """Pitch class of the lowest note sounding at the last onset."""
-    last = score.notes["onset"].max()
-    sounding = score.notes[(score.notes["onset"] <= last) & (score.notes["onset"] + score.notes["duration"] > last)]
-    return int(sounding["pitch"].min()) % 12
 
 
 def returns(score, letters: np.ndarray, starts: np.ndarray, last_letter: bool = False) -> list[float]:
@@ -95,14 +88,6 @@ def quartiles(values: list[float]) -> list[float]:
     return [round(float(v), 3) for v in np.quantile(values, (0.25, 0.5, 0.75))] if values else []
 
 
-def share(hits: list[bool]) -> dict:
-    """Share with a 95 % Wilson interval."""
-    n, p, z = len(hits), float(np.mean(hits)), 1.96
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return {"share": round(p, 4), "low": round(middle - half, 4), "high": round(middle + half, 4), "n": n}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("corpus")
@@ -131,7 +116,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
             ).pieces[0]
             score = piece.score
             key = piece.brief.key
-            tonic.append(last_bass(score) == key.tonic)
+            tonic.append(last_bass(score) % 12 == key.tonic)
             found = find_key(score)
             key_right.append(found.tonic == key.tonic and found.mode == key.mode)
             letters, starts = sections(piece.plan.bars)
