@@ -60,7 +60,7 @@ class Format:
 
 
 MIDI = Format(
-    "midi", "midi:read_midi", "midi:write_midi",
+    "midi", "midi:read_midi", "midi_write:write_midi",
     ("spelling", "voice", "staff", "grace", "number", "repeats", "unisons", "even velocity", "silent parts",
      "unknown mode", "irregular meter", "timing", "dynamic", "hairpin", "slur", "articulation", "ornament", "fermata",
      "chord", "barline", "tempo words"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,3 +98,8 @@ def _neighbours(path: Path) -> str:
     except OSError:
         return f"the folder {path.parent} is not there either"
     return f"near names there: {near_names(path.name, names, count=3)}" if names else "its folder is empty"
+
+
+def file_stem(title: str) -> str:
+    """A title as a file name without its suffix: letters, digits and single dashes, at most 60."""
+    return re.sub(r"[\W_]+", "-", title).strip("-")[:60] or "piece"

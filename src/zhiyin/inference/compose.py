@@ -30,6 +30,7 @@ from zhiyin.provenance.package import Package, load_package
 from zhiyin.score import Score
 
 MAX_CANDIDATES = 64
+_ALONE = 3  # candidates written one by one until the first that can be kept: each costs half a second
 _ROUNDS = 3  # batches of candidates at most, where too few can be played
 
 
@@ -146,16 +147,22 @@ class Studio:
         self.counts = {"written": 0, "unplayable": 0, "kept": 0}
 
     def compose(self, seed: int, on_take: Callable[[Piece], None] | None = None) -> list[Piece]:
-        """The kept pieces. The first candidate is written alone, so that it is heard early."""
+        """The kept pieces. First candidates are written alone, until one can be kept, so that it is heard early."""
         options = self.options
-        self._write(seed, [0])
-        kept = [0] if (self.pieces[0].verdict.good and options.takes > 1) or options.candidates == 1 else []
+        alone = min(_ALONE, options.candidates) if options.takes > 1 else 1
+        for take in range(alone):
+            self._write(seed, [take])
+            if self.pieces[-1].verdict.good:
+                break
+        alone = len(self.pieces)
+        good = self.pieces[-1].verdict.good and options.takes > 1
+        kept = [alone - 1] if good or options.candidates == 1 else []
         if kept and on_take:
-            on_take(self.pieces[0])
+            on_take(self.pieces[kept[0]])
         told = bool(kept)
         for turn in range(_ROUNDS):
-            first = 1 + turn * options.candidates
-            wanted = options.candidates - (turn == 0)
+            first = len(self.pieces)
+            wanted = options.candidates - (alone if turn == 0 else 0)
             if wanted and (turn == 0 or len(kept) < options.takes):
                 self._write(seed, list(range(first, first + wanted)))
             kept = choose([p.rows for p in self.pieces], [p.verdict for p in self.pieces], options.takes, kept)
