@@ -76,6 +76,12 @@ def test_takes_differ_and_the_first_is_told_early():
     assert len({p.report["take_seed"] for p in made.pieces}) == 3
 
 
+def test_drums_have_no_key_in_the_report():
+    report = write(bars=4, parts="drums").report
+    assert report["key"] == "" and not [a for a in report["assumed"] if a.startswith("key ")]
+    assert write(bars=4, parts="flute").report["key"]
+
+
 def test_a_bad_first_candidate_is_followed_by_another_alone_not_by_the_whole_batch(monkeypatch):
     batches, told = [], []
     plain_write, plain_judge = compose_module.Studio._write, compose_module.judge

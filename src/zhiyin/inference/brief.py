@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from zhiyin.encoding.fields import DENSITY_EDGES, REGISTER_EDGES, level
+from zhiyin.encoding.fields import DENSITY_EDGES, DRUM_PROGRAM, REGISTER_EDGES, level
 from zhiyin.errors import ControlError
 from zhiyin.inference.controls import MAX_BARS, Controls, Key, check_controls, find_key, find_meter, find_named
 from zhiyin.inference.form import Section, default_form, plan_sections, style_form
@@ -184,7 +184,8 @@ def _key(
     minor = controls.mode == "minor" if controls.mode else draw < share
     keys = _usual_keys(parts, minor)
     key = find_key(str(keys[int(rng.integers(len(keys)))]))
-    assumed.append(f"key {key.name}")
+    if not all(p.program == DRUM_PROGRAM for p in parts):  # drums have none
+        assumed.append(f"key {key.name}")
     return key
 
 

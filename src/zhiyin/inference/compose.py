@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from zhiyin.encoding.fields import MAX_PARTS
+from zhiyin.encoding.fields import DRUM_PROGRAM, MAX_PARTS
 from zhiyin.errors import ControlError
 from zhiyin.inference.brief import Brief, make_brief
 from zhiyin.inference.controls import Controls, merge
@@ -223,7 +223,8 @@ def make_piece(brief: Brief, plan: Plan, written: Written, take: int) -> Piece:
     score = finish(written.rows, plan, brief)
     verdict = judge(score, brief, written.nats_per_note, find_problems(score))
     report = {
-        "title": brief.title, "take": take, "take_seed": brief.seed, "style": brief.style, "key": brief.key.name,
+        "title": brief.title, "take": take, "take_seed": brief.seed, "style": brief.style,
+        "key": "" if all(p.program == DRUM_PROGRAM for p in brief.parts) else brief.key.name,
         "meter": f"{brief.meter[0]}/{brief.meter[1]}", "tempo_qpm": round(brief.tempo_qpm, 2), "tempo": brief.tempo_word,
         "form": brief.form, "bars": brief.bars, "notes": len(score.notes), "seconds": round(seconds_of(score), 2),
         "parts": list(brief.names), "nats_per_note": round(written.nats_per_note, 4),

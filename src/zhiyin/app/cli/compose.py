@@ -140,7 +140,7 @@ def _taken(piece: Piece, manifest: Mapping[str, Any], model_hash: str, settings:
     hashed = notes_hash(piece.score.notes, piece.score.ticks_per_quarter)
     record = make_record("compose", __version__, determines, model=manifest, model_hash=model_hash, notes=hashed)
     facts = [
-        ("style", str(report["style"])), ("key", str(report["key"])), ("meter", str(report["meter"])), ("form", str(report["form"])),
+        ("style", str(report["style"])), *([("key", str(report["key"]))] if report["key"] else []), ("meter", str(report["meter"])), ("form", str(report["form"])),
         ("tempo", f"{report['tempo']} ({report['tempo_qpm']:g})"), ("bars", str(report["bars"])), ("notes", str(report["notes"])),
         ("length", f"{report['seconds']:.0f} s"), ("parts", ", ".join(report["parts"])), ("model", str(manifest["name"])), ("seed", str(seed)),
     ]  # fmt: skip
@@ -161,7 +161,7 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
     for take in taken:
         facts = dict(take.facts)
         say(
-            f"\n“{take.title}”  {facts['key']}, {facts['meter']}, form {facts['form']}, {facts['bars']} bars, {facts['length']}, {facts['tempo']}",
+            f"\n“{take.title}”  {facts['key'] + ', ' if 'key' in facts else ''}{facts['meter']}, form {facts['form']}, {facts['bars']} bars, {facts['length']}, {facts['tempo']}",
             quiet=quiet,
         )
         for path in files if single else take.files.values():
