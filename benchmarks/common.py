@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,15 @@ def _lines(path: str) -> list[str]:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
+
+
+def share(hits: Sequence[bool]) -> dict[str, Any]:
+    """Share of true ones with a 95 % Wilson interval."""
+    n, z = len(hits), 1.96
+    p = sum(hits) / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return {"share": round(p, 4), "low": round(middle - half, 4), "high": round(middle + half, 4), "n": n}
 
 
 def write(name: str, result: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from zhiyin.encoding.fields import MAX_PARTS
+from zhiyin.encoding.fields import DRUM_PROGRAM, MAX_PARTS
 from zhiyin.errors import ControlError
 from zhiyin.formats.recorded import music_of
 from zhiyin.inference.brief import Brief, make_brief
@@ -34,6 +34,7 @@ from zhiyin.score import Score
 from zhiyin.version import __version__
 
 MAX_CANDIDATES = 64
+_ALONE = 3  # candidates written one by one until the first that can be kept: each costs half a second
 _ROUNDS = 3  # batches of candidates at most, where too few can be played
 
 
@@ -153,16 +154,22 @@ class Studio:
         self.counts = {"written": 0, "unplayable": 0, "kept": 0}
 
     def compose(self, seed: int, on_take: Callable[[Piece], None] | None = None) -> list[Piece]:
-        """The kept pieces. The first candidate is written alone, so that it is heard early."""
+        """The kept pieces. First candidates are written alone, until one can be kept, so that it is heard early."""
         options = self.options
-        self._write(seed, [0])
-        kept = [0] if (self.pieces[0].verdict.good and options.takes > 1) or options.candidates == 1 else []
+        alone = min(_ALONE, options.candidates) if options.takes > 1 else 1
+        for take in range(alone):
+            self._write(seed, [take])
+            if self.pieces[-1].verdict.good:
+                break
+        alone = len(self.pieces)
+        good = self.pieces[-1].verdict.good and options.takes > 1
+        kept = [alone - 1] if good or options.candidates == 1 else []
         if kept and on_take:
-            on_take(self.pieces[0])
+            on_take(self.pieces[kept[0]])
         told = bool(kept)
         for turn in range(_ROUNDS):
-            first = 1 + turn * options.candidates
-            wanted = options.candidates - (turn == 0)
+            first = len(self.pieces)
+            wanted = options.candidates - (alone if turn == 0 else 0)
             if wanted and (turn == 0 or len(kept) < options.takes):
                 self._write(seed, list(range(first, first + wanted)))
             kept = choose([p.rows for p in self.pieces], [p.verdict for p in self.pieces], options.takes, kept)
@@ -228,7 +235,8 @@ def make_piece(brief: Brief, plan: Plan, written: Written, take: int) -> Piece:
     score = finish(written.rows, plan, brief)
     verdict = judge(score, brief, written.nats_per_note, find_problems(score))
     report = {
-        "title": brief.title, "take": take, "take_seed": brief.seed, "style": brief.style, "key": brief.key.name,
+        "title": brief.title, "take": take, "take_seed": brief.seed, "style": brief.style,
+        "key": "" if all(p.program == DRUM_PROGRAM for p in brief.parts) else brief.key.name,
         "meter": f"{brief.meter[0]}/{brief.meter[1]}", "tempo_qpm": round(brief.tempo_qpm, 2), "tempo": brief.tempo_word,
         "form": brief.form, "bars": brief.bars, "notes": len(score.notes), "seconds": round(seconds_of(score), 2),
         "parts": list(brief.names), "nats_per_note": round(written.nats_per_note, 4),

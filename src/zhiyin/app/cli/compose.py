@@ -140,7 +140,7 @@ def _number(text: str | None) -> float | str | None:
 def _taken(piece: Piece, model: str, seed: int) -> Taken:
     report = piece.report
     facts = [
-        ("style", str(report["style"])), ("key", str(report["key"])), ("meter", str(report["meter"])), ("form", str(report["form"])),
+        ("style", str(report["style"])), *([("key", str(report["key"]))] if report["key"] else []), ("meter", str(report["meter"])), ("form", str(report["form"])),
         ("tempo", f"{report['tempo']} ({report['tempo_qpm']:g})"), ("bars", str(report["bars"])), ("notes", str(report["notes"])),
         ("length", f"{report['seconds']:.0f} s"), ("parts", ", ".join(report["parts"])), ("model", model), ("seed", str(seed)),
     ]  # fmt: skip
@@ -161,7 +161,7 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
     for take in taken:
         facts = dict(take.facts)
         say(
-            f"\n“{take.title}”  {facts['key']}, {facts['meter']}, form {facts['form']}, {facts['bars']} bars, {facts['length']}, {facts['tempo']}",
+            f"\n“{take.title}”  {facts['key'] + ', ' if 'key' in facts else ''}{facts['meter']}, form {facts['form']}, {facts['bars']} bars, {facts['length']}, {facts['tempo']}",
             quiet=quiet,
         )
         for path in files if single else take.files.values():

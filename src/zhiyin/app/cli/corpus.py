@@ -150,6 +150,7 @@ def build(
                 "held_out": report.held_out,
                 "opted_out": report.opted_out,
                 "failures": list(report.failures),
+                "mended": list(report.mended),
                 "splits": report.splits,
                 "styles": report.styles,
             }
@@ -160,6 +161,10 @@ def build(
             say(f"  failed: {failure['path']}: {failure['reason']}", quiet=quiet)
         if len(report.failures) > 10:
             say(f"  … {len(report.failures) - 10} more in {out / 'failures.jsonl'}", quiet=quiet)
+        for file in report.mended[:10]:
+            say(f"  mended: {file['path']}: {file['mended']}", quiet=quiet)
+        if len(report.mended) > 10:
+            say(f"  … {len(report.mended) - 10} more in {out / 'mended.jsonl'}", quiet=quiet)
         say(f"what next:\n  zhiyin train {out} --family transformer --minutes 30", quiet=quiet)
     if report.failures:
         raise typer.Exit(PARTIAL)

@@ -149,6 +149,12 @@ class _Show:
                 f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} notes",
                 quiet=self.quiet,
             )
+        elif kind == "finished":
+            say(
+                f"this run was finished before, after {event['step']:,} steps; nothing more is learnt, its package is written again.\n"
+                f"to train anew choose another --name, or delete {event['folder']}",
+                quiet=self.quiet,
+            )
         elif kind == "train" and now - self.last > 5:
             self.last = now
             left = event["seconds_left"]
