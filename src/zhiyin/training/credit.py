@@ -44,25 +44,39 @@ def training_pieces(corpus: Corpus, most_notes: int, seed: int = 0) -> list[Piec
     return chosen
 
 
-def count(
-    pieces: Iterable[tuple[EncodedPiece, int]], collections: Sequence[str], *, least: int = 1, progress: Progress | None = None
-) -> CountTable:
+def count(pieces: Iterable[tuple[EncodedPiece, int]], collections: Sequence[str], *, least: int = 1) -> CountTable:
     """Counts of pieces, each with the index of its collection. ``least``: entries seen less often in all are pruned (1 = none)."""
+    return count_all(pieces, collections, [least])[0]
+
+
+def count_all(
+    pieces: Iterable[tuple[EncodedPiece, int]],
+    collections: Sequence[str],
+    leasts: Sequence[int],
+    *,
+    progress: Progress | None = None,
+) -> list[CountTable]:
+    """One table per value of ``leasts``, from one pass. ``progress`` is called with (levels done, levels)."""
     found, owners = list[tuple[np.ndarray, np.ndarray]](), list[np.ndarray]()
-    for number, (piece, collection) in enumerate(pieces):
+    for piece, collection in pieces:
         seen, entries, _ = contexts(piece)
         found.append((seen, entries))
         owners.append(np.full(seen.shape[1], collection, dtype=np.int64))
-        if progress:
-            progress(number + 1, 0)
     if not found:
         raise TrainingError("Nothing to count", expected="at least one piece", received="0 pieces")
-    owner, width, parts = np.concatenate(owners), len(collections), list[tuple[np.ndarray, np.ndarray]]()
+    owner, width = np.concatenate(owners), len(collections)
+    parts: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in leasts]
     for level in range(sum(LEVELS)):
         seen = np.concatenate([s[level] for s, _ in found])
         entries = np.concatenate([e[level] for _, e in found])
-        parts += _level(seen, entries, owner, width, least if _prunes(level) else 1)
-    return CountTable(*_joined(parts), {"collections": [{"name": name} for name in collections]})
+        keys, first, which = np.unique(entries, return_index=True, return_inverse=True)
+        counts = np.bincount(which * width + owner, minlength=len(keys) * width).reshape(-1, width)
+        for part, least in zip(parts, leasts):
+            part += _level(keys, counts, seen[first], least if _prunes(level) else 1)
+        if progress:
+            progress(level + 1, sum(LEVELS))
+    about = {"collections": [{"name": name} for name in collections]}
+    return [CountTable(*_joined(part), about) for part in parts]
 
 
 def _prunes(level: int) -> bool:
@@ -73,18 +87,14 @@ def _prunes(level: int) -> bool:
     raise IndexError(level)
 
 
-def _level(
-    seen: np.ndarray, entries: np.ndarray, owner: np.ndarray, width: int, least: int
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(keys, counts) of one level: its entries, then its contexts, which count what is kept of their entries."""
-    keys, first, which = np.unique(entries, return_index=True, return_inverse=True)
-    counts = np.bincount(which * width + owner, minlength=len(keys) * width).reshape(-1, width)
+def _level(keys: np.ndarray, counts: np.ndarray, context: np.ndarray, least: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(keys, counts) of one level: its entries, then their contexts (K,), which count what is kept of their entries."""
     kept = counts.sum(axis=1) >= least
-    keys, counts, context = keys[kept], counts[kept], seen[first[kept]]
-    heads, which = np.unique(context, return_inverse=True)
-    sums = np.zeros((len(heads), width), dtype=np.int64)
-    np.add.at(sums, which, counts)
-    return [(keys, counts), (heads, sums)]
+    heads, which = np.unique(context[kept], return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    starts = np.searchsorted(which[order], np.arange(len(heads)))
+    sums = np.add.reduceat(counts[kept][order], starts) if len(heads) else counts[:0]
+    return [(keys[kept], counts[kept]), (heads, sums)]
 
 
 def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
