@@ -62,7 +62,7 @@ def main() -> None:
         if not done.is_file() or json.loads(done.read_text())["key"] != key:
             shutil.rmtree(folder, ignore_errors=True)
             began = time.process_time()
-            found = experiment(corpus, setup, recipe, folder, index=index_of(), report=_tell(family))
+            found = experiment(corpus, setup, recipe, folder, report=_tell(family))
             found["cpu_seconds"] = round(time.process_time() - began)
             atomic_write(done, json.dumps({"key": key, **found}))
         results[family] = {k: v for k, v in json.loads(done.read_text()).items() if k != "key"}
@@ -73,11 +73,6 @@ def main() -> None:
     }
     write("canaries", told)
     print(table(results))
-
-
-def index_of() -> Any:
-    """Builds an originality index over training pieces and returns a function that says whether it finds a piece in them; None without one."""
-    return None
 
 
 def _tell(family: str) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from zhiyin.corpus.index import index_corpus, piece_lines
 from zhiyin.corpus.store import Corpus, Piece
 from zhiyin.encoding import EncodedPiece, encode
 from zhiyin.encoding.fields import BAR_COLUMN
@@ -46,7 +47,6 @@ from zhiyin.training.recipe import Recipe
 KEPT_COLUMNS = ("length", "numerator", "denominator", "key", "mode", "left", "flag")  # of the bar table
 VELOCITY_CLASS = 11
 TEMPERATURES: dict[str, float] = {"greedy": 0.05, "T 0.7": 0.7, "T 1.0": 1.0, "T 1.3": 1.3}
-Index = Callable[[Sequence[EncodedPiece]], Callable[[EncodedPiece], bool]]
 
 
 def bare(piece: EncodedPiece) -> EncodedPiece:
@@ -66,6 +66,11 @@ class PlantedCorpus:
     table: tuple[Piece, ...]
     planted: Mapping[int, EncodedPiece]  # by the piece's index
     manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """Folder of the human corpus."""
+        return self.human.path
 
     def pieces(self, split: str = "") -> list[Piece]:
         """Pieces of a split (empty = all)."""
@@ -134,11 +139,11 @@ class Setup:
 
 
 def experiment(
-    human: Corpus, setup: Setup, recipe: Recipe, folder: Path, *, index: Index | None = None, report: Callable[[Mapping[str, Any]], None] | None = None
+    human: Corpus, setup: Setup, recipe: Recipe, folder: Path, *, report: Callable[[Mapping[str, Any]], None] | None = None
 ) -> dict[str, Any]:
     """Trains one network on a planted corpus; exposure at every validation, extraction at the end, all by copies with n and intervals.
 
-    ``index`` builds, from the training pieces, a function that says whether a piece holds a passage of them.
+    ``index``: of the takes that are an extraction, how many an originality index of the training pieces names.
     """
     canaries, copies = setup.canaries()
     corpus, others = plant(human, setup.collection, setup.tunes, canaries, copies, setup.seed), setup.others()
@@ -163,13 +168,8 @@ def experiment(
         "parameters": model.parameter_count, "rows": batches.rows, "pieces": len(batches.pieces), "exposure": curve,
         "most_bits": round(float(np.log2(setup.references + 1)), 2), "extraction": _extraction(written, canaries, copies),
     }  # fmt: skip
-    if index:
-        found["index"] = _named(index([_piece(corpus, p) for p in batches.pieces]), written, canaries, copies)
+    found["index"] = named_by_index(corpus, written, canaries, copies)
     return found
-
-
-def _piece(corpus: PlantedCorpus, piece: Piece) -> EncodedPiece:
-    return EncodedPiece(**corpus.arrays(piece))
 
 
 def extract(model: RowModel, canaries: Sequence[EncodedPiece], folder: Path, seed: int) -> dict[str, list[np.ndarray]]:
@@ -209,16 +209,24 @@ def _extraction(written: Mapping[str, Sequence[np.ndarray]], canaries: Sequence[
     return out
 
 
-def _named(
-    finds: Callable[[EncodedPiece], bool], written: Mapping[str, Sequence[np.ndarray]], canaries: Sequence[EncodedPiece], copies: np.ndarray
+def named_by_index(
+    corpus: PlantedCorpus, written: Mapping[str, Sequence[np.ndarray]], canaries: Sequence[EncodedPiece], copies: np.ndarray
 ) -> dict[str, dict[str, int]]:
-    """Of the takes that are an extraction: how many the index names. The take alone is looked up, without its prefix."""
-    out = {str(c): {"emitted": 0, "named": 0} for c in np.unique(copies)}
+    """Of the takes that begin with EXTRACTED notes of their canary (``emitted``): how many the originality index of the training pieces names.
+
+    The take alone is looked up, without the bars that it was given; named = a passage of EXTRACTED notes or more whose source is that canary.
+    ``named``: the winnowed form that is shipped; ``named_dense``: the dense form.
+    """
+    forms = {"named": index_corpus(corpus, dense=False), "named_dense": index_corpus(corpus)}  # type: ignore[arg-type]
+    out = {str(c): {"emitted": 0, "named": 0, "named_dense": 0} for c in np.unique(copies)}
     for takes in written.values():
-        for rows, piece, count in zip(takes, canaries, copies):
-            truth = piece.rows[piece.rows[:, BAR] >= PREFIX_BARS]
-            if exact_run(rows, truth) >= EXTRACTED:
-                line = out[str(count)]
-                line["emitted"] += 1
-                line["named"] += bool(finds(EncodedPiece(rows.astype(np.int16), piece.bars, piece.programs, piece.controls)))
+        for number, (rows, piece, count) in enumerate(zip(takes, canaries, copies)):
+            if exact_run(rows, piece.rows[piece.rows[:, BAR] >= PREFIX_BARS]) < EXTRACTED:
+                continue
+            line = out[str(count)]
+            line["emitted"] += 1
+            lines, _ = piece_lines(rows, piece.bars, piece.programs)
+            for form, index in forms.items():
+                found = index.passages(lines)
+                line[form] += any(p.notes >= EXTRACTED and index.pieces[p.piece].id == f"canary{number}" for p in found)
     return out

@@ -28,7 +28,7 @@ from zhiyin.encoding import EncodedPiece, encode
 from zhiyin.encoding.rows import BAR
 from zhiyin.errors import InputError, PackageError
 from zhiyin.formats.files import read_bytes
-from zhiyin.inference.note_contexts import LEVELS, contexts
+from zhiyin.inference.note_contexts import FLOOR_SYMBOLS, LEVELS, contexts
 from zhiyin.measures.key import with_keys
 from zhiyin.provenance.package import SHIPPED, packages_folder
 from zhiyin.score import Score
@@ -38,7 +38,7 @@ ABOUT, TABLE, CARD = "credit.json", "table.npz", "card.md"
 MAX_BYTES, MAX_ENTRIES = 512 * 1024 * 1024, 40_000_000
 # Counts that a context must have before it is believed as much as the shorter one below it; tuned on held-out nats.
 SMOOTHING = (0.5, 20.0, 10.0, 8.0, 4.0, 3.0, 2.0)
-FLOOR = 1 / 400  # probability of any fact below the shortest context
+FLOOR = 1 / FLOOR_SYMBOLS  # probability of any fact below the shortest context
 RESAMPLINGS = 1000
 
 

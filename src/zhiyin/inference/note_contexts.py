@@ -20,6 +20,7 @@ FACTS = ("distance", "interval", "duration")
 LEVELS = (6, 7, 6)  # contexts of each fact, shortest first
 FIRST_NOTE = -1  # distance of a part's first note
 FAR = 400  # distances are capped here, in steps
+FLOOR_SYMBOLS = 400  # values that a fact may have, at most, for the models' lowest level
 _REACH = 7  # notes looked back
 _GOLDEN, _SPREAD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 
@@ -94,7 +95,8 @@ def contexts(piece: EncodedPiece) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _ladders(notes: Notes) -> tuple[list[list[np.ndarray]], ...]:
     """The columns of every context of the three facts, shortest first."""
     distance = [notes.distance, *(notes.back(notes.distance, k, -2) for k in range(1, _REACH))]
-    interval = [notes.interval, *(notes.back(notes.interval, k, -99) for k in range(1, _REACH))]
+    step = np.where((notes.distance == FIRST_NOTE) & (notes.drums == 0), -98, notes.interval)  # a context never holds a pitch
+    interval = [notes.interval, *(notes.back(step, k, -99) for k in range(1, _REACH))]
     duration = [notes.duration, *(notes.back(notes.duration, k, -1) for k in range(1, 5))]
     place, drums, degree = notes.back(notes.position, 1, -1), notes.drums, notes.degree()
     low, high = notes.chord_before()
