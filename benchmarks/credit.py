@@ -2,7 +2,7 @@
 
     python benchmarks/credit.py CORPUS
 
-CORPUS is the one that the shipped table was counted from. Test split for the figures, valid beside it; about three minutes on one core.
+CORPUS is the one that the shipped table was counted from. Test split for the figures, valid beside it; about a minute on one core.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ FORMAT = "credit/1"
 ABOUT, TABLE, CARD = "credit.json", "table.npz", "card.md"
 MAX_BYTES, MAX_ENTRIES = 512 * 1024 * 1024, 40_000_000
 # Counts that a context must have before it is believed as much as the shorter one below it; tuned on held-out nats.
-SMOOTHING = (0.5, 20.0, 10.0, 8.0, 4.0, 3.0, 2.0)
+SMOOTHING = (0.5, 60.0, 60.0, 60.0)
 FLOOR = 1 / FLOOR_SYMBOLS  # probability of any fact below the shortest context
 RESAMPLINGS = 1000
 

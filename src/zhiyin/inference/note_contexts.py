@@ -1,8 +1,9 @@
 """What each note is predicted from, as numbers that can be counted: contexts of growing length for three facts of a note.
 
 A note of a part is told by its distance in time from the note before it in its part, its interval from that note, and
-its duration. Each fact has a ladder of contexts, the first one almost empty, the last one six notes long; a count table over
-them is a Markov model of variable order. Intervals make them the same in every key.
+its duration. Each fact has a ladder of contexts, the first one almost empty, the last one four notes long; a count table over
+them is a Markov model of variable order. Intervals make them the same in every key. (Longer contexts and ones that see the whole
+chord before predicted no better on held-out pieces and made the table six times as large.)
 
 Not looked at, because it says who made the file rather than what the music is: velocity, tempo, program numbers (but drums
 or not), the number and order of parts, titles, styles, composers, and the plan columns of the bar table.
@@ -17,11 +18,11 @@ from zhiyin.encoding.fields import BAR_COLUMN, DRUM_PROGRAM
 from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION
 
 FACTS = ("distance", "interval", "duration")
-LEVELS = (6, 7, 6)  # contexts of each fact, shortest first
+LEVELS = (4, 4, 4)  # contexts of each fact, shortest first
 FIRST_NOTE = -1  # distance of a part's first note
 FAR = 400  # distances are capped here, in steps
 FLOOR_SYMBOLS = 400  # values that a fact may have, at most, for the models' lowest level
-_REACH = 7  # notes looked back
+_REACH = 5  # notes looked back
 _GOLDEN, _SPREAD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 
 
@@ -61,18 +62,6 @@ class Notes:
         known = np.where((before < 0) | (self.key == 0), 12, (before - 7 * (self.key - 8)) % 12)
         return np.where(self.drums > 0, 13, known)
 
-    def chord_before(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest note of the chord before, measured from the last note; 99 where there is none."""
-        opens = self.distance != 0
-        which = np.cumsum(opens) - 1
-        at = np.flatnonzero(opens)
-        last = np.r_[at[1:], len(opens)] - 1
-        earlier, before = np.maximum(which - 1, 0), self.back(self.pitch, 1, -1)
-        known = (at[which] > self.start) & (before >= 0) & (self.drums == 0)
-        ends = (self.pitch[at][earlier], self.pitch[last][earlier])
-        low, high = (np.where(known, pitch - before, 99) for pitch in ends)
-        return low, high
-
 
 def contexts(piece: EncodedPiece) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(contexts, entries, order): uint32 (sum(LEVELS), R) keys of each context and of the context with what followed.
@@ -99,32 +88,24 @@ def _ladders(notes: Notes) -> tuple[list[list[np.ndarray]], ...]:
     interval = [notes.interval, *(notes.back(step, k, -99) for k in range(1, _REACH))]
     duration = [notes.duration, *(notes.back(notes.duration, k, -1) for k in range(1, 5))]
     place, drums, degree = notes.back(notes.position, 1, -1), notes.drums, notes.degree()
-    low, high = notes.chord_before()
     moves, moved = np.minimum(distance[0], 1), np.minimum(distance[1], 1)
     when = [
         [drums],
         [distance[1], duration[1]],
         [place, notes.meter, duration[1], distance[1]],
-        [place, *distance[1:3], *duration[1:3]],
         [place, *distance[1:5], duration[1]],
-        [*distance[1:7], *interval[1:3]],
     ]
     where = [
         [drums, moves],
         [moves, degree, drums],
         [moves, interval[1], moved, degree],
-        [distance[0], low, high, degree, drums],
         [*distance[:3], *interval[1:3], degree],
-        [moves, *interval[1:5], *distance[1:3]],
-        [*distance[:4], *interval[1:7]],
     ]
     how_long = [
         [drums],
         [moves, duration[1], distance[1]],
         [moves, notes.position, duration[1], distance[1], notes.meter],
-        [distance[0], notes.position, *duration[1:3], distance[1]],
         [*distance[:3], *duration[1:4], interval[0]],
-        [*distance[:4], *duration[1:5], *interval[:3]],
     ]
     return when, where, how_long
 
