@@ -25,7 +25,7 @@ from zhiyin.formats.files import atomic_write
 from zhiyin.training.recipe import Recipe
 
 SIZES: dict[str, dict[str, int | float]] = {
-    "rnn": {"width": 96, "hidden": 320, "layers": 2, "head_hidden": 128, "window": 128, "dropout": 0.0},
+    "rnn": {"width": 96, "hidden": 256, "layers": 2, "head_hidden": 128, "window": 128, "dropout": 0.0},
     "lstm": {"width": 96, "hidden": 192, "layers": 2, "head_hidden": 128, "window": 128, "dropout": 0.0},
     "transformer": {"width": 128, "layers": 3, "heads": 4, "hidden": 256, "head_hidden": 128, "window": 128, "dropout": 0.0},
 }

@@ -10,7 +10,18 @@ from zhiyin.encoding import encode
 from zhiyin.encoding.fields import BAR_COLUMN
 from zhiyin.encoding.rows import BAR, PITCH, VELOCITY
 from zhiyin.errors import InputError
-from zhiyin.evaluation.canaries import BARS, EXTRACTED, PREFIX_BARS, by_copies, exact_run, exposure, interval, invent, longest_match, table
+from zhiyin.evaluation.canaries import (
+    BARS,
+    EXTRACTED,
+    PREFIX_BARS,
+    by_copies,
+    exact_run,
+    exposure,
+    interval,
+    invent,
+    longest_match,
+    table,
+)
 from zhiyin.evaluation.planting import Setup, bare, experiment, named_by_index, plant
 from zhiyin.formats.catalog import save
 from zhiyin.measures.key import find_key
@@ -34,7 +45,7 @@ def test_invented_tunes_follow_their_rules():
     assert len({t.notes["pitch"].tobytes() for t in tunes}) == 60
     rests = []
     for t in tunes:
-        assert t.bar_count == BARS and 55 <= t.notes["pitch"].min() and t.notes["pitch"].max() <= 96
+        assert t.bar_count == BARS and t.notes["pitch"].min() >= 55 and t.notes["pitch"].max() <= 96
         assert t.notes["onset"][0] == 0 and np.array_equal(t.notes["onset"][1:], (t.notes["onset"] + t.notes["duration"])[:-1])
         assert (np.abs(np.diff(t.notes["pitch"])) <= 12).all() and (np.diff(t.notes["pitch"])[:-1] != 0).all()
         rests.append(int((t.notes["onset"] >= PREFIX_BARS * t.bars["duration"][0]).sum()))
@@ -112,7 +123,7 @@ def test_a_network_that_is_shown_canaries_gives_them_away(corpus, tmp_path):
     last = found["exposure"][-1]["by_copies"]
     assert last["32"]["mean"] > found["most_bits"] - 0.5 > last["0"]["mean"] + 1
     assert found["extraction"]["greedy"]["32"]["run"]["mean"] > found["extraction"]["greedy"]["0"]["run"]["mean"] + 2
-    assert [round(e["epoch"]) for e in found["exposure"]][0] < found["exposure"][-1]["epoch"]
+    assert found["exposure"][0]["epoch"] < found["exposure"][-1]["epoch"]
     said = table({"lstm": found})
     assert "exposure, bits" in said and "index names" in said and said.count("\n") == 3
     assert Batches(plant(corpus, "tunes", 4, *setup.canaries(), seed=1), recipe).rows == found["rows"]

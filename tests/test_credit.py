@@ -184,7 +184,7 @@ def test_the_verb_speaks_draws_and_writes_json(shipped, tmp_path, capsys):
     file = save(scales(42), tmp_path / "t.mid")
     assert main(["credit", str(file), "--table", str(shipped), "--picture", str(tmp_path / "owed.png")]) == 0
     said = capsys.readouterr().out
-    assert "scales" in said.splitlines()[0] and "nats a note without it" in said and "bars: " in said
+    assert "scales" in said.splitlines()[0] and "nats a note lost without it" in said and "bar by bar" in said
     assert (tmp_path / "owed.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert main(["credit", str(file), "--table", str(shipped), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

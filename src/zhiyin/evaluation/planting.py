@@ -189,7 +189,7 @@ def extract(model: RowModel, canaries: Sequence[EncodedPiece], folder: Path, see
                 Request(
                     bars, program_row([int(p) for p in piece.programs]), piece.controls.astype(np.int64), plain_masks(bars, parts), sampling,
                     seed=seed * 100_003 + number, past=past, first=PREFIX_BARS, end_bar=BARS - 1, keep_velocity=True,
-                )  # fmt: skip
+                )
             )
         written[name] = [w.rows for w in sampler.sample(requests)]
     return written

@@ -92,10 +92,12 @@ class Credit:
         """The collection that most is owed to; "" where nothing is."""
         return self.collections[int(self.shares.argmax())] if self.shares.any() else ""
 
-    def of_bars(self) -> list[str]:
-        """The collection that each bar owes most to; "" for bars without notes or that owe nothing."""
-        best = self.lost.argmax(axis=1)
-        return [self.collections[c] if self.lost[b, c] > 0 else "" for b, c in enumerate(best)]
+    def of_bars(self, around: int = 1) -> list[str]:
+        """The collection that each bar, with ``around`` bars on either side, owes most to; "" where nothing is owed."""
+        sums = np.concatenate([np.zeros((1, self.lost.shape[1])), np.cumsum(self.lost, axis=0)])
+        bar = np.arange(len(self.lost))
+        near = sums[np.minimum(bar + around + 1, len(bar))] - sums[np.maximum(bar - around, 0)]
+        return [self.collections[c] if near[b, c] > 1e-9 else "" for b, c in enumerate(near.argmax(axis=1))]
 
     def as_dict(self) -> dict[str, dict[str, float]]:
         """Collection -> share, low, high: what a record holds under ``credit``."""

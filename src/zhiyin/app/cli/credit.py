@@ -72,9 +72,9 @@ def strength(found: Credit, levels: Mapping[str, Any]) -> str:
 
 
 _WORDS = {
-    "clear": "clear: three in four unseen pieces of {top} owe it less or no more than this by a quarter",
-    "some": "some: more than 95 % of pieces from other collections owe {top}, less than most of its own",
-    "weak": "weak: pieces that have nothing to do with {top} often owe it as much",
+    "clear": "clear: it owes {top} as much as unseen pieces of that collection usually do (their lower quartile or more)",
+    "some": "some: it owes {top} more than 95 % of the pieces from elsewhere do, and less than most of that collection's own",
+    "weak": "weak: pieces from elsewhere often owe {top} as much",
 }
 
 
@@ -82,19 +82,22 @@ def _print(found: Credit, levels: Mapping[str, Any], quiet: bool) -> None:
     if not found.top:
         tell("This piece owes nothing to any one collection: no model predicts it worse for lacking one.", quiet=quiet)
         return
-    for i in found.shares.argsort()[::-1]:
+    owed = [int(i) for i in found.shares.argsort()[::-1] if found.shares[i] > 0]
+    for i in owed:
         name = found.collections[i]
-        level = levels.get(name)
-        usual = f"; its own unseen pieces {level['own'][1]:.2f}" if level else ""
+        usual = f"; unseen pieces of it {levels[name]['own'][1]:.2f}" if name in levels else ""
         tell(
             f"{name:>22} {100 * found.shares[i]:5.1f} %  [{100 * found.low[i]:.0f}, {100 * found.high[i]:.0f}]"
-            f"  {found.per_note[i]:+.3f} nats a note without it{usual}",
+            f"  {found.per_note[i]:.3f} nats a note lost without it{usual}",
             quiet=quiet,
         )
+    nothing = [c for i, c in enumerate(found.collections) if i not in owed]
+    if nothing:
+        tell(f"{'nothing to':>22} {', '.join(nothing)}", quiet=quiet)
     told = strength(found, levels)
     if told in _WORDS:
         tell(_WORDS[told].format(top=found.top), quiet=quiet)
-    tell(f"bars: {_spans(found)}", quiet=quiet)
+    tell(f"most to, bar by bar (each with its neighbours): {_spans(found)}", quiet=quiet)
     if found.notes.sum() < FEW_NOTES:
         say(f"Only {int(found.notes.sum())} notes: the shares say little.", quiet=quiet)
 
