@@ -82,7 +82,7 @@ def contexts(piece: EncodedPiece) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _ladders(notes: Notes) -> tuple[list[list[np.ndarray]], ...]:
-    """The columns of every context of the three facts, shortest first."""
+    """The columns of every context of the three facts, shortest first. Drums lend nothing to pitched parts, nor these to drums."""
     distance = [notes.distance, *(notes.back(notes.distance, k, -2) for k in range(1, _REACH))]
     step = np.where((notes.distance == FIRST_NOTE) & (notes.drums == 0), -98, notes.interval)  # a context never holds a pitch
     interval = [notes.interval, *(notes.back(step, k, -99) for k in range(1, _REACH))]
@@ -91,21 +91,21 @@ def _ladders(notes: Notes) -> tuple[list[list[np.ndarray]], ...]:
     moves, moved = np.minimum(distance[0], 1), np.minimum(distance[1], 1)
     when = [
         [drums],
-        [distance[1], duration[1]],
-        [place, notes.meter, duration[1], distance[1]],
-        [place, *distance[1:5], duration[1]],
+        [drums, distance[1], duration[1]],
+        [drums, place, notes.meter, duration[1], distance[1]],
+        [drums, place, *distance[1:5], duration[1]],
     ]
     where = [
         [drums, moves],
         [moves, degree, drums],
-        [moves, interval[1], moved, degree],
-        [*distance[:3], *interval[1:3], degree],
+        [drums, moves, interval[1], moved, degree],
+        [drums, *distance[:3], *interval[1:3], degree],
     ]
     how_long = [
         [drums],
-        [moves, duration[1], distance[1]],
-        [moves, notes.position, duration[1], distance[1], notes.meter],
-        [*distance[:3], *duration[1:4], interval[0]],
+        [drums, moves, duration[1], distance[1]],
+        [drums, moves, notes.position, duration[1], distance[1], notes.meter],
+        [drums, *distance[:3], *duration[1:4], interval[0]],
     ]
     return when, where, how_long
 
