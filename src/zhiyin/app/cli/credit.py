@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 app = new_app()
 
 FEW_NOTES = 32  # below this a share says little
+LEAST_SHARE = 0.0005  # smaller ones are printed as nothing
 
 
 @app.command()
@@ -82,7 +83,7 @@ def _print(found: Credit, levels: Mapping[str, Any], quiet: bool) -> None:
     if not found.top:
         tell("This piece owes nothing to any one collection: no model predicts it worse for lacking one.", quiet=quiet)
         return
-    owed = [int(i) for i in found.shares.argsort()[::-1] if found.shares[i] > 0]
+    owed = [int(i) for i in found.shares.argsort()[::-1] if found.shares[i] >= LEAST_SHARE]
     for i in owed:
         name = found.collections[i]
         usual = f"; unseen pieces of it {levels[name]['own'][1]:.2f}" if name in levels else ""
