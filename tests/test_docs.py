@@ -26,6 +26,7 @@ EXPECTED = {
     "docs/concepts/sampling.md": (2, 0, 0),
     "docs/guide/compose.md": (2, 0, 0),
     "docs/guide/corpus.md": (1, 0, 0),
+    "docs/guide/credit.md": (1, 2, 0),
     "docs/guide/first-piece.md": (1, 3, 0),
     "docs/guide/formats.md": (1, 3, 0),
     "docs/guide/install.md": (0, 4, 0),
