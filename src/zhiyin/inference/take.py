@@ -72,6 +72,24 @@ class Take:
         self._drawn += 1
         return self._uniform[self._drawn - 1]
 
+    def reseed(self, turn: int) -> None:
+        """Other random numbers from here on: the same for the same seed and turn."""
+        self._random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.request.seed, turn])))
+        self._drawn = len(self._uniform)
+
+    @property
+    def free(self) -> bool:
+        """Whether the bar after the cursor's is to be sampled (it is not a return, and no row waits to be read)."""
+        return self.samples and (self.cursor >= self.last_bar or self._source[self.cursor + 1] < 0)
+
+    def closes(self, sampled: np.ndarray) -> bool:
+        """Whether the cursor's bar has all its notes, where ``sampled`` is what the graph writes next."""
+        if self._ready or self.done:
+            return False
+        if self._written:
+            return self._written[0][BAR] > self.cursor
+        return int(sampled[0]) != 0
+
     def legal_last(self) -> np.ndarray:
         """The last written row as the graph's order rule sees it: a part of one note at a time is done with its position."""
         part = self.last[2]
