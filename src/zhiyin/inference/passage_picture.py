@@ -1,0 +1,51 @@
+"""The picture of a copied passage: the piece above, its source below, what they share coloured and joined."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import numpy as np
+
+from zhiyin.formats.passages import Side, write_passage
+from zhiyin.inference.originality_report import Copied, OriginalityReport, how, name_of, place
+from zhiyin.provenance.originality import TOP, lines_of
+from zhiyin.score import Score
+
+
+def draw_passage(path: str | Path, score: Score, report: OriginalityReport, source: Score | None = None) -> Path:
+    """Draws the longest passage of a report to .svg or .png. source: the source's score; without it its bars are named."""
+    found = report.longest
+    if found is None:
+        raise ValueError("the report has no passage")
+    title = score.metadata.get("title") or "the piece"
+    caption = f"{len(found.indices)} notes that “{title}” shares with “{found.source.title or found.source.id}”"
+    changed = how(found.transposition, found.tempo_ratio)
+    upper = Side(f"{title}, {place(found.first_bar, found.last_bar)}", score, found.indices)
+    label = f"{name_of(found.source)}, {place(*found.source_bars)}"
+    below = None if source is None else answers(score, found, source)
+    if source is None or below is None:
+        why = "the index holds no notes of its pieces; --corpus CORPUS draws them" if source is None else "its notes were not found there again"
+        lower = Side(label, note=f"{place(*found.source_bars)} of {name_of(found.source)}: {why}")
+    else:
+        upper = Side(upper.label, score, found.indices[below[0]])
+        lower = Side(label, source, below[1])
+    return write_passage(path, upper, lower, caption=caption + (f": here {changed}" if changed else ""))
+
+
+def answers(score: Score, found: Copied, source: Score) -> tuple[np.ndarray, np.ndarray] | None:
+    """Which shared notes have which answer in the source's score: two int64 (matched,), places in ``found.indices`` and
+    note indices of the source; None where nothing answers."""
+    notes, numbers = source.notes, source.bars["number"]
+    drums = np.array([p.drums for p in source.parts], dtype=bool)[notes["part"]]
+    lines = lines_of(notes["onset"], notes["duration"], notes["pitch"], notes["part"], drums)
+    line = next((line for line in lines if line.part == found.source_part), None)
+    if line is None:
+        return None
+    bar = numbers[source.bar_of(notes["onset"][line.note])]
+    inside = line.note[(bar >= found.source_bars[0]) & (bar <= found.source_bars[1])]
+    asked = score.notes["pitch"][found.indices].astype(int) - found.transposition
+    blocks = SequenceMatcher(None, asked.tolist(), notes["pitch"][inside].tolist(), autojunk=False).get_matching_blocks()
+    here = np.concatenate([np.arange(b.a, b.a + b.size) for b in blocks]).astype(np.int64)
+    there = np.concatenate([np.arange(b.b, b.b + b.size) for b in blocks]).astype(np.int64)
+    return (here, inside[there]) if len(here) else None
