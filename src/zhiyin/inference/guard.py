@@ -1,6 +1,6 @@
 """The guard: a take that grows too close to the training music goes back a bar, or more, and writes it again.
 
-Whenever a bar has all its notes, a watch looks at the rows so far. Where it objects, the take goes back to where the
+Whenever a bar has all its notes, a watch looks at the last rows. Where it objects, the take goes back to where the
 bar began and draws other random numbers; where that does not help, it goes back further. What comes out depends on
 the request alone, not on what is sampled beside it: a batch runs as it would without a guard, and a take that
 a watch objects to leaves it and is written again, alone, from its beginning.
@@ -9,19 +9,28 @@ a watch objects to leaves it and is written again, alone, from its beginning.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from zhiyin.encoding.fields import BAR_COLUMN, DRUM_PROGRAM, DURATIONS, STEPS_PER_QUARTER
+from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION
+from zhiyin.errors import ControlError, PackageError
+from zhiyin.inference.original import Reference, compare
+from zhiyin.inference.originality_report import is_verbatim
 from zhiyin.inference.request import Request
 from zhiyin.inference.sampler import Run, Written
 from zhiyin.inference.session import StepSession
+from zhiyin.provenance.originality import Passage, Verdict, lines_of
+from zhiyin.score import Score
 
 TRIES = 4  # times that a bar is written again before the take goes back one bar further
 DEEPEST = 8  # bars that a take can go back
 MAX_BACKUPS = 32  # of one take; then it is given up
+LIMITS = {"p95": 95.0, "p99": 99.0}  # percentile of human pieces
+_TAIL = 96  # rows of each part that a watch looks at
 
 Watch = Callable[[list[list[int]]], bool]
 """Whether the rows of a take (ROW_COLUMNS, whole bars) are too close to something."""
@@ -97,3 +106,65 @@ class _Path:
         run.restore(self._moments[-1])
         run.takes[0].reseed(self.backups)
         return True
+
+
+class Guard:
+    """Watches over takes by the originality index of a package. ``limit``: p95 or p99 of the human scale."""
+
+    def __init__(self, reference: Reference, limit: str) -> None:
+        if limit not in LIMITS:
+            raise ControlError("Unknown limit of originality", expected=" or ".join(LIMITS), received=repr(limit))
+        if reference.index.scale is None:
+            raise PackageError(
+                f"The originality index of {reference.about['name']} has no scale",
+                expected="percentiles of human pieces",
+                received="none",
+                hint="without a scale only `zhiyin original` can be used: it lists the passages",
+            )
+        self.reference, self.limit = reference, limit
+
+    def sample(self, session: StepSession, requests: Sequence[Request], styles: Sequence[str]) -> list[Guarded]:
+        """Writes all requests; the style of each chooses its scale."""
+        return sample_guarded(session, requests, [self.watch(r, s) for r, s in zip(requests, styles)])
+
+    def watch(self, request: Request, style: str) -> Watch:
+        """A watch over the last rows of a take of this request."""
+        bar_onset = np.r_[0, np.cumsum(request.bars[:, BAR_COLUMN["length"]])]
+        drums = request.programs == DRUM_PROGRAM
+        tail = _TAIL * max(int((request.programs <= DRUM_PROGRAM).sum()), 1)
+        index, bars = self.reference.index, len(request.bars)
+
+        def objects(rows: list[list[int]]) -> bool:
+            last = np.array(rows[-tail:], dtype=np.int64).reshape(-1, 6)
+            onset = (bar_onset[last[:, BAR]] + last[:, POSITION]) / STEPS_PER_QUARTER
+            duration = DURATIONS[last[:, DURATION]] / STEPS_PER_QUARTER
+            lines = lines_of(onset, duration, last[:, PITCH], last[:, PART], drums[last[:, PART]])
+            found = index.passages(lines) if lines else []
+            if not found:
+                return False
+            for p in found:
+                first, final = lines[p.line].note[[p.first, p.last]]
+                if is_verbatim(p, int(last[final, BAR] - last[first, BAR]) + 1):
+                    return True
+            whole = round(len(rows) * bars / (rows[-1][BAR] + 1))  # notes of the piece, as it goes so far
+            return self.over(index.scale.verdict(found, whole, style))
+
+        return objects
+
+    def over(self, verdict: Verdict) -> bool:
+        """Whether a verdict passes the limit."""
+        return verdict.percentile > LIMITS[self.limit]
+
+    def objects(self, score: Score, style: str) -> bool:
+        """Whether a finished piece passes the limit, or the floor."""
+        report = compare(score, self.reference, style=style)
+        return bool(report.floor) or (report.verdict is not None and self.over(report.verdict))
+
+    def failure(self, counts: Mapping[str, int]) -> ControlError:
+        """The error of a wish for which nothing original enough was written."""
+        return ControlError(
+            f"No take kept under {self.limit} of the originality scale",
+            expected=f"no passage closer to the training music than {LIMITS[self.limit]:g} % of human pieces come",
+            received=f"{counts['too_close']} of {counts['written']} takes given up after going back {counts['went_back']} times",
+            hint="another --seed, a higher --temperature, more --candidates, or --original p99",
+        )

@@ -7,9 +7,8 @@ a scale of human pieces that were not in the index. Nothing here decides what a 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import SequenceMatcher
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,14 @@ import numpy as np
 
 from zhiyin.errors import InputError, PackageError
 from zhiyin.formats.roll_names import drum_mask
-from zhiyin.inference.originality_report import Copied, OriginalityReport, how, name_of, place
-from zhiyin.provenance.originality import TOP, Index, Line, Passage, SourcePiece, lines_of, open_index
+from zhiyin.inference.originality_report import Copied, OriginalityReport, name_of
+from zhiyin.provenance.originality import Index, Line, SourcePiece, lines_of, open_index
 from zhiyin.provenance.package import ORIGINALITY, Package, file_hash, load_package
 from zhiyin.provenance.record import SIDE_SUFFIX
 from zhiyin.score import Score
 
 MIN_NOTES = 16  # shorter passages do not count as copied: the index of a package need not find them
+MAX_RECORD_BYTES = 4_000_000
 ITSELF = 0.8  # share of its notes from which a piece is taken for a piece of the index
 
 
@@ -74,16 +74,22 @@ def original(
 ) -> OriginalityReport:
     """Compares a score (or a file) with the training music of ``model``, or with a corpus that has an index.
 
-    style: of the scale; left out, the one that the file's own record names, else all styles together. exclude_itself:
-    a piece that is itself in the index is compared with the other pieces only (its near duplicates left out too).
+    style: of the scale; left out, the one that the file's own record names, else all styles together. min_notes: of
+    passages that count in the share. exclude_itself: a piece that is itself in the index is compared with the other
+    pieces only (its near duplicates left out too). Raises PackageError or InputError where there is no index.
     """
     reference = open_reference(model, corpus)
-    if not isinstance(score, Score):
-        from zhiyin.formats.catalog import load
+    if isinstance(score, Score):
+        return compare(score, reference, style=style or "", min_notes=min_notes, exclude_itself=exclude_itself)
+    return original_file(Path(score), reference, style=style, min_notes=min_notes, exclude_itself=exclude_itself)
 
-        style = style or style_of_record(Path(score))
-        score = load(score)
-    return compare(score, reference, style=style or "", min_notes=min_notes, exclude_itself=exclude_itself)
+
+def original_file(file: Path, reference: Reference, *, style: str | None = None, **options: Any) -> OriginalityReport:
+    """``compare`` for a file; the style is the one that its record names, unless another is said."""
+    from zhiyin.formats.catalog import load
+
+    report = compare(load(file), reference, style=style_of_record(file) if style is None else style, **options)
+    return report if report.title else replace(report, title=file.stem)
 
 
 def compare(
@@ -98,22 +104,90 @@ def compare(
     """The report of one score. given: bool (notes,): notes that were there before; they are not compared."""
     if min_notes < 4:
         raise InputError("min_notes out of range", expected="≥ 4", received=str(min_notes))
-    drums = drum_mask(score)
-    asked = np.flatnonzero(~drums if given is None else ~(drums | given))
-    lines = _lines(score, asked)
-    compared = np.unique(np.concatenate([line.note for line in lines])) if lines else asked[:0]
-    excluded = _left_out(score, drums, given)
+    asked = ~drum_mask(score)
+    excluded = [] if asked.all() else ["drum parts: their patterns are everybody's"]
+    if given is not None:
+        asked &= ~given
+        excluded.append(f"the {int(given.sum()):,} notes that were given")
+    lines = lines_of_score(score, asked)
+    compared = len(np.unique(np.concatenate([line.note for line in lines]))) if lines else 0
     copied = _find(score, lines, reference.index)
-    itself = _itself(copied, len(compared))
+    itself = _itself(copied, compared)
     if itself and exclude_itself:
-        piece = itself[0]
-        copied = _find(score, lines, reference.index, pieces=[piece.id], groups=[piece.group] if piece.group else [])
-        excluded.append(f"{name_of(piece)} and its near duplicates, because the piece is {100 * itself[1]:.0f} % that piece")
+        piece, share = itself
+        copied = _find(score, lines, reference.index, piece)
+        excluded.append(f"{name_of(piece)} and its near duplicates: {100 * share:.0f} % of the notes are that piece")
+        itself = None
     scale = reference.index.scale
-    verdict = scale.verdict([c.passage for c in copied], len(compared), style) if scale else None
+    verdict = scale.verdict([c.passage for c in copied], compared, style) if scale and compared else None
     inside = [c.indices for c in copied if c.notes >= min_notes]
-    share = len(np.unique(np.concatenate(inside))) / len(compared) if inside else 0.0
+    share = len(np.unique(np.concatenate(inside))) / compared if inside else 0.0
     return OriginalityReport(
-        score.metadata.get("title", ""), style, len(compared), tuple(copied), share, min_notes, verdict,
-        None if exclude_itself else itself, tuple(excluded), reference.about,
+        score.metadata.get("title", ""), style, compared, tuple(copied), share, min_notes, verdict, itself,
+        tuple(excluded), reference.about,
     )  # fmt: skip
+
+
+def lines_of_score(score: Score, asked: np.ndarray | None = None) -> list[Line]:
+    """The lines that are compared, times in quarters. asked: bool (notes,), notes that take part; left out, all."""
+    notes = score.notes
+    chosen = np.arange(len(notes)) if asked is None else np.flatnonzero(asked)
+    onset, duration = (notes[name][chosen] / score.ticks_per_quarter for name in ("onset", "duration"))
+    lines = lines_of(onset, duration, notes["pitch"][chosen], notes["part"][chosen], drum_mask(score)[chosen])
+    return [Line(line.part, line.onset, line.pitch, chosen[line.note]) for line in lines]
+
+
+def _find(score: Score, lines: Sequence[Line], index: Index, without: SourcePiece | None = None) -> list[Copied]:
+    """Passages with their bars, the one with the most notes first."""
+    pieces = (without.id,) if without else ()
+    groups = (without.group,) if without and without.group else ()
+    found = []
+    for passage in index.passages(lines, exclude_pieces=pieces, exclude_groups=groups) if lines else ():
+        line = lines[passage.line]
+        notes = line.note[passage.first : passage.last + 1]
+        bars = score.bars["number"][score.bar_of(score.notes["onset"][notes[[0, -1]]])]
+        found.append(Copied(passage, index.pieces[passage.piece], line.part, int(bars[0]), int(bars[1]), notes))
+    return sorted(found, key=lambda c: -c.notes)
+
+
+def _itself(copied: Sequence[Copied], compared: int) -> tuple[SourcePiece, float] | None:
+    """The piece of the index that nearly all notes stand in, and which share of them."""
+    by_piece: dict[str, list[Copied]] = {}
+    for c in copied:
+        by_piece.setdefault(c.source.id, []).append(c)
+    shares = {
+        name: len(np.unique(np.concatenate([c.indices for c in found]))) / compared for name, found in by_piece.items()
+    }
+    best = max(shares, key=lambda name: shares[name], default=None)
+    return (by_piece[best][0].source, shares[best]) if best and shares[best] >= ITSELF else None
+
+
+def style_of_record(file: Path) -> str:
+    """The style that a file's record names: beside it, else inside it; empty where nothing is said."""
+    side = file.with_name(file.name + SIDE_SUFFIX)
+    record: Any = None
+    try:
+        if side.is_file() and side.stat().st_size < MAX_RECORD_BYTES:
+            record = json.loads(side.read_text(encoding="utf-8"))
+        elif file.suffix.lower() in (".mid", ".midi"):
+            from zhiyin.formats.midi import read_record
+
+            record = read_record(file)
+    except (OSError, ValueError):
+        return ""
+    if not isinstance(record, dict):
+        return ""
+    for holder in ("originality", "settings"):
+        said = record.get(holder)
+        if isinstance(said, dict) and isinstance(said.get("style"), str):
+            return said["style"]
+    return ""
+
+
+def check_written(pieces: Sequence[tuple[Score, str, np.ndarray | None]], package: Package) -> list[dict[str, Any]]:
+    """What the records of pieces that a package wrote say of their originality: (score, style, given notes) each."""
+    if ORIGINALITY not in package.manifest.get("files", {}):
+        line = "not checked: the package has no originality index"
+        return [{"level": "unknown", "line": line, "style": style} for _, style, _ in pieces]
+    reference = open_reference(package)
+    return [compare(score, reference, style=style, given=given).for_record() for score, style, given in pieces]

@@ -8,32 +8,35 @@ from typing import Any
 
 import numpy as np
 
-from zhiyin.provenance.originality import TOP, SourcePiece, Verdict
+from zhiyin.provenance.originality import TOP, Passage, SourcePiece, Verdict
 
 VERBATIM_BARS, VERBATIM_NOTES, VERBATIM_INTERVALS = 4, 24, 4  # the floor: flagged whatever the scale says
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A passage of the piece and where it stands in the index.
+    """A passage of the piece that stands in a piece of the index.
 
-    notes: shared notes. part: of the piece, TOP = its top line. first_bar, last_bar: numbers as printed; source_bars
-    likewise. transposition: semitones from the source to the piece. tempo_ratio: how many times slower the piece is.
-    indices: of the shared notes in the score, int64 (notes,).
+    passage: as the index found it. source: the piece. part: of the piece, TOP = its top line. first_bar, last_bar: of the
+    piece, numbers as printed. indices: of the shared notes in its score, int64 (notes,).
     """
 
-    notes: int
+    passage: Passage
+    source: SourcePiece
     part: int
     first_bar: int
     last_bar: int
-    source: SourcePiece
-    source_part: int
-    source_bars: tuple[int, int]
-    transposition: int
-    tempo_ratio: float
-    intervals: int
-    score: float
     indices: np.ndarray = field(repr=False)
+
+    @property
+    def notes(self) -> int:
+        """Notes that both share."""
+        return self.passage.notes
+
+    @property
+    def source_bars(self) -> tuple[int, int]:
+        """First and last bar in the source, numbers as printed."""
+        return self.passage.source_first_bar, self.passage.source_last_bar
 
     @property
     def bars(self) -> int:
@@ -43,24 +46,23 @@ class Copied:
     @property
     def verbatim(self) -> bool:
         """Whether it passes the floor: so many bars, notes and different intervals that no scale excuses it."""
-        return (
-            self.bars >= VERBATIM_BARS and self.notes >= VERBATIM_NOTES and self.intervals >= VERBATIM_INTERVALS
-        )
+        return is_verbatim(self.passage, self.bars)
 
     def __str__(self) -> str:
         """In words."""
         line = "top line" if self.part == TOP else f"part {self.part + 1}"
         there = f"{place(*self.source_bars)} of {name_of(self.source)}"
-        changed = how(self.transposition, self.tempo_ratio)
+        changed = how(self.passage.transposition, self.passage.tempo_ratio)
         here = f"{self.notes} notes in {place(self.first_bar, self.last_bar)} ({line})"
         return f"{here} stand in {there}" + (f", {changed}" if changed else "")
 
     def as_dict(self) -> dict[str, Any]:
         """What --json and the record say."""
+        p = self.passage
         return {
-            "notes": self.notes, "bars": [self.first_bar, self.last_bar], "part": self.part, "source": asdict(self.source),
-            "source_part": self.source_part, "source_bars": list(self.source_bars), "transposition": self.transposition,
-            "tempo_ratio": self.tempo_ratio, "intervals": self.intervals, "score": round(self.score, 3), "verbatim": self.verbatim,
+            "notes": p.notes, "bars": [self.first_bar, self.last_bar], "part": self.part, "source": asdict(self.source),
+            "source_part": p.source_part, "source_bars": list(self.source_bars), "transposition": p.transposition,
+            "tempo_ratio": round(p.tempo_ratio, 4), "intervals": p.intervals, "score": round(p.score, 3), "verbatim": self.verbatim,
         }  # fmt: skip
 
 
@@ -123,8 +125,13 @@ class OriginalityReport:
     def for_record(self) -> dict[str, Any]:
         """What a piece's record says: verdict, longest passage, index."""
         full = self.as_dict()
-        kept = ("level", "words", "style", "share", "min_notes", "longest", "excluded", "index")
-        return {name: full[name] for name in kept}
+        kept = ("level", "style", "verdict", "share", "min_notes", "longest", "excluded", "index")
+        return {"line": self.line(), **{name: full[name] for name in kept}}
+
+
+def is_verbatim(passage: Passage, bars: int) -> bool:
+    """Whether a passage over so many bars passes the floor."""
+    return bars >= VERBATIM_BARS and passage.notes >= VERBATIM_NOTES and passage.intervals >= VERBATIM_INTERVALS
 
 
 def weighed(report: OriginalityReport) -> str:

@@ -20,7 +20,7 @@ def draw_passage(path: str | Path, score: Score, report: OriginalityReport, sour
         raise ValueError("the report has no passage")
     title = score.metadata.get("title") or "the piece"
     caption = f"{len(found.indices)} notes that “{title}” shares with “{found.source.title or found.source.id}”"
-    changed = how(found.transposition, found.tempo_ratio)
+    changed = how(found.passage.transposition, found.passage.tempo_ratio)
     upper = Side(f"{title}, {place(found.first_bar, found.last_bar)}", score, found.indices)
     label = f"{name_of(found.source)}, {place(*found.source_bars)}"
     below = None if source is None else answers(score, found, source)
@@ -39,12 +39,12 @@ def answers(score: Score, found: Copied, source: Score) -> tuple[np.ndarray, np.
     notes, numbers = source.notes, source.bars["number"]
     drums = np.array([p.drums for p in source.parts], dtype=bool)[notes["part"]]
     lines = lines_of(notes["onset"], notes["duration"], notes["pitch"], notes["part"], drums)
-    line = next((line for line in lines if line.part == found.source_part), None)
+    line = next((line for line in lines if line.part == found.passage.source_part), None)
     if line is None:
         return None
     bar = numbers[source.bar_of(notes["onset"][line.note])]
     inside = line.note[(bar >= found.source_bars[0]) & (bar <= found.source_bars[1])]
-    asked = score.notes["pitch"][found.indices].astype(int) - found.transposition
+    asked = score.notes["pitch"][found.indices].astype(int) - found.passage.transposition
     blocks = SequenceMatcher(None, asked.tolist(), notes["pitch"][inside].tolist(), autojunk=False).get_matching_blocks()
     here = np.concatenate([np.arange(b.a, b.a + b.size) for b in blocks]).astype(np.int64)
     there = np.concatenate([np.arange(b.b, b.b + b.size) for b in blocks]).astype(np.int64)
