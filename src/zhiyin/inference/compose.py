@@ -107,7 +107,7 @@ def compose(
         "understood": said.understood, "ignored": said.ignored,
         "assumed": [*said.assumed, *pieces[0].brief.assumed], "candidates": studio.counts,
     }  # fmt: skip
-    known = check_written([(p.score, p.brief.style or "", None) for p in pieces], package)
+    known = check_written([(p.score, p.brief.style or "") for p in pieces], package)
     pieces = [replace(p, report={**shared, **p.report, "originality": k}) for p, k in zip(pieces, known)]
     return Composition(tuple(pieces), {**pieces[0].report, "takes": [dict(p.report) for p in pieces]})
 

@@ -19,6 +19,7 @@ from zhiyin.errors import ControlError, InputError
 from zhiyin.inference.compose import Options, take_seed
 from zhiyin.inference.controls import MAX_BARS, Controls, check_controls, find_named
 from zhiyin.inference.judge import Verdict, choose
+from zhiyin.inference.original import check_continued
 from zhiyin.inference.past import read_past
 from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler, Written, window_of
@@ -100,10 +101,13 @@ def continue_(
         "form": "".join(s.letter for s in past.sections), "given_notes": len(score.notes), "understood": [], "ignored": [],
         "assumed": [f"key {past.key.name}"] + ([] if style else ["no style said to the model"]),
     }  # fmt: skip
+    known = check_continued([scores[i] for i in kept], score, style or "", package)
     pieces = tuple(
-        Continued(scores[i], written[i].rows, verdicts[i], {**shared, **_report(scores[i], written[i], verdicts[i], i)})
-        for i in kept
-    )
+        Continued(
+            scores[i], written[i].rows, verdicts[i], {**shared, **_report(scores[i], written[i], verdicts[i], i), "originality": k}
+        )
+        for i, k in zip(kept, known)
+    )  # fmt: skip
     return Continuation(pieces, {**pieces[0].report, "takes": [dict(p.report) for p in pieces]})
 
 

@@ -100,8 +100,10 @@ def compare(
     min_notes: int = MIN_NOTES,
     exclude_itself: bool = False,
     given: np.ndarray | None = None,
+    without: tuple[SourcePiece, float] | None = None,
 ) -> OriginalityReport:
-    """The report of one score. given: bool (notes,): notes that were there before; they are not compared."""
+    """The report of one score. given: bool (notes,): notes that were there before; they are not compared. without: a
+    piece of the index that is left out (its near duplicates too), and the share of the notes that are its own."""
     if min_notes < 4:
         raise InputError("min_notes out of range", expected="≥ 4", received=str(min_notes))
     asked = ~drum_mask(score)
@@ -111,13 +113,16 @@ def compare(
         excluded.append(f"the {int(given.sum()):,} notes that were given")
     lines = lines_of_score(score, asked)
     compared = len(np.unique(np.concatenate([line.note for line in lines]))) if lines else 0
-    copied = _find(score, lines, reference.index)
+    copied = _find(score, lines, reference.index, without)
     itself = _itself(copied, compared)
     if itself and exclude_itself:
-        piece, share = itself
-        copied = _find(score, lines, reference.index, piece)
-        excluded.append(f"{name_of(piece)} and its near duplicates: {100 * share:.0f} % of the notes are that piece")
-        itself = None
+        without, itself = itself, None
+        copied = _find(score, lines, reference.index, without)
+    if without:
+        excluded.append(
+            f"{name_of(without[0])} and its near duplicates: {100 * without[1]:.0f} % of the notes are that piece"
+            + ("" if given is None else " before it goes on")
+        )
     scale = reference.index.scale
     verdict = scale.verdict([c.passage for c in copied], compared, style) if scale and compared else None
     inside = [c.indices for c in copied if c.notes >= min_notes]
@@ -137,10 +142,10 @@ def lines_of_score(score: Score, asked: np.ndarray | None = None) -> list[Line]:
     return [Line(line.part, line.onset, line.pitch, chosen[line.note]) for line in lines]
 
 
-def _find(score: Score, lines: Sequence[Line], index: Index, without: SourcePiece | None = None) -> list[Copied]:
+def _find(score: Score, lines: Sequence[Line], index: Index, without: tuple[SourcePiece, float] | None) -> list[Copied]:
     """Passages with their bars, the one with the most notes first."""
-    pieces = (without.id,) if without else ()
-    groups = (without.group,) if without and without.group else ()
+    pieces = (without[0].id,) if without else ()
+    groups = (without[0].group,) if without and without[0].group else ()
     found = []
     for passage in index.passages(lines, exclude_pieces=pieces, exclude_groups=groups) if lines else ():
         line = lines[passage.line]
@@ -184,10 +189,31 @@ def style_of_record(file: Path) -> str:
     return ""
 
 
-def check_written(pieces: Sequence[tuple[Score, str, np.ndarray | None]], package: Package) -> list[dict[str, Any]]:
-    """What the records of pieces that a package wrote say of their originality: (score, style, given notes) each."""
-    if ORIGINALITY not in package.manifest.get("files", {}):
-        line = "not checked: the package has no originality index"
-        return [{"level": "unknown", "line": line, "style": style} for _, style, _ in pieces]
-    reference = open_reference(package)
-    return [compare(score, reference, style=style, given=given).for_record() for score, style, given in pieces]
+def check_written(pieces: Sequence[tuple[Score, str]], package: Package) -> list[dict[str, Any]]:
+    """What the records of pieces that a package wrote say of their originality: (score, style) each."""
+    reference = _own_reference(package)
+    if reference is None:
+        return [_unchecked(style) for _, style in pieces]
+    return [compare(score, reference, style=style).for_record() for score, style in pieces]
+
+
+def check_continued(scores: Sequence[Score], given: Score, style: str, package: Package) -> list[dict[str, Any]]:
+    """The same for continuations of ``given``: only new bars are compared, and not with what the given music itself is."""
+    reference = _own_reference(package)
+    if reference is None:
+        return [_unchecked(style) for _ in scores]
+    known = compare(given, reference).itself
+    found = []
+    for score in scores:
+        begin = int(score.bars["onset"][len(given.bars)])
+        report = compare(score, reference, style=style, given=score.notes["onset"] < begin, without=known)
+        found.append(report.for_record())
+    return found
+
+
+def _own_reference(package: Package) -> Reference | None:
+    return open_reference(package) if ORIGINALITY in package.manifest.get("files", {}) else None
+
+
+def _unchecked(style: str) -> dict[str, Any]:
+    return {"level": "unknown", "line": "not checked: the package has no originality index", "style": style}

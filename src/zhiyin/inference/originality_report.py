@@ -106,7 +106,7 @@ class OriginalityReport:
 
     def line(self) -> str:
         """The verdict and the longest passage, in one line."""
-        return f"{self.level}: {weighed(self)}; " + (str(self.longest) if self.longest else "no passage found")
+        return f"{self.level}: {weighed(self)}; " + (f"longest: {self.longest}" if self.longest else "no passage found")
 
     def __str__(self) -> str:
         """The report in plain words."""
@@ -142,11 +142,16 @@ def weighed(report: OriginalityReport) -> str:
     else:
         kind = f"human pieces of this style ({verdict.bin})" if not verdict.pooled_from else f"human pieces ({verdict.bin})"
         scale = (
-            f"closer to the training set than {verdict.percentile:.0f} % of {kind} are to each other, n = {verdict.n:,}"
+            f"closer to the training set than {_percent(verdict.percentile)} of {kind} are to each other, n = {verdict.n:,}"
         )
     if report.floor:
         scale += f"; {VERBATIM_BARS} bars and {VERBATIM_NOTES} notes or more are verbatim, which no scale excuses"
     return scale
+
+
+def _percent(value: float) -> str:
+    """A percentile in words; nothing is closer than all."""
+    return f"{int(value)} %" if value < 99.9 else "more than 99.9 %"
 
 
 def told(report: OriginalityReport) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zhiyin.errors import InputError
 from zhiyin.formats.passages import Side, write_passage
 from zhiyin.inference.originality_report import Copied, OriginalityReport, how, name_of, place
 from zhiyin.provenance.originality import TOP, lines_of
@@ -17,16 +18,17 @@ def draw_passage(path: str | Path, score: Score, report: OriginalityReport, sour
     """Draws the longest passage of a report to .svg or .png. source: the source's score; without it its bars are named."""
     found = report.longest
     if found is None:
-        raise ValueError("the report has no passage")
-    title = score.metadata.get("title") or "the piece"
+        raise InputError("There is no passage to draw", expected="a copied passage", received="none found")
+    title = report.title or "the piece"
     caption = f"{len(found.indices)} notes that “{title}” shares with “{found.source.title or found.source.id}”"
     changed = how(found.passage.transposition, found.passage.tempo_ratio)
     upper = Side(f"{title}, {place(found.first_bar, found.last_bar)}", score, found.indices)
     label = f"{name_of(found.source)}, {place(*found.source_bars)}"
     below = None if source is None else answers(score, found, source)
     if source is None or below is None:
-        why = "the index holds no notes of its pieces; --corpus CORPUS draws them" if source is None else "its notes were not found there again"
-        lower = Side(label, note=f"{place(*found.source_bars)} of {name_of(found.source)}: {why}")
+        absent = "the index holds no notes of its pieces; --corpus CORPUS draws them"
+        why = absent if source is None else "its notes were not found there again"
+        lower = Side(label, note=f"{place(*found.source_bars)}; {why}")
     else:
         upper = Side(upper.label, score, found.indices[below[0]])
         lower = Side(label, source, below[1])

@@ -73,11 +73,13 @@ def continue_verb(
             model_hash=package.hash,
             notes=hashed,
         )
+        record["originality"] = piece.report["originality"]
         facts = [
             (name, str(piece.report[name]))
             for name in ("key", "meter", "bars", "notes", "model", "seed")
             if name in piece.report
         ]
+        facts.append(("originality", piece.report["originality"]["line"]))
         titled = (
             piece.score
             if piece.score.metadata.get("title")
@@ -93,6 +95,10 @@ def continue_verb(
         print_json({"files": [str(f) for f in files], "seconds": round(time.monotonic() - began, 3), **made.report})
         return
     say(f"{bars} bars after {file.name}; seed {used}", quiet=quiet)
+    for piece in made.pieces:
+        known = piece.report["originality"]
+        left_out = "".join(f"; left out: {text}" for text in known.get("excluded", ()))
+        say(f"  originality: {known['line']}{left_out}", quiet=quiet)
     for path in files:
         say(f"  {path}", quiet=quiet)
     say(f"what next:\n  zhiyin continue {files[0]} --bars 8\n  zhiyin show {files[0]} --roll roll.png", quiet=quiet)

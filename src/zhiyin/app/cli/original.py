@@ -83,20 +83,17 @@ def _draw(
     from zhiyin.formats.catalog import load
     from zhiyin.inference.passage_picture import draw_passage
 
-    if report.longest is None:
-        raise InputError(
-            f"There is no passage of {file.name} to draw", expected="a copied passage", received="none found"
-        )
     return [str(draw_passage(picture, load(file), report, _source(report, corpus)))]
 
 
 def _source(report: OriginalityReport, corpus: Path | None) -> Any:
     """The score of the longest passage's source, where the corpus that was named holds it."""
-    if corpus is None or report.longest is None:
+    folder = corpus if corpus is None or corpus.is_dir() else corpus.parent
+    if folder is None or report.longest is None or not (folder / "manifest.json").is_file():
         return None
     from zhiyin.corpus.scores import score_of
 
-    return score_of(corpus, report.longest.source.id)
+    return score_of(folder, report.longest.source.id)
 
 
 def _tell(
