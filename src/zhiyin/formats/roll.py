@@ -58,23 +58,29 @@ class Plan:
 
     @property
     def pitched(self) -> float:
+        """Height of the pitched lanes."""
         return (self.high - self.low + 1) * self.row
 
     @property
     def body(self) -> float:
+        """Height of a line: pitched lanes and drum lanes."""
         return self.pitched + (_DRUM_GAP if self.pitched and self.drums else 0.0) + len(self.drums) * _DRUM_ROW
 
     @property
     def height(self) -> float:
+        """Height of the drawing."""
         return round(self.y_of_line(len(self.lines) - 1) + self.body + 14.0, 2)
 
     def y_of_line(self, line: int) -> float:
+        """Top of a line's lanes."""
         return self.top + line * (self.strip + self.body + _LINE_GAP) + self.strip
 
     def y_of_pitch(self, pitch: float) -> float:
+        """Top of a pitch's lane, within a line."""
         return (self.high - pitch) * self.row
 
     def y_of_drum(self, key: int) -> float:
+        """Top of a drum's lane, within a line."""
         return self.body - (len(self.drums) - self.drums.index(key)) * _DRUM_ROW
 
 

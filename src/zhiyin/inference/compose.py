@@ -19,7 +19,7 @@ from zhiyin.errors import ControlError
 from zhiyin.inference.brief import Brief, make_brief
 from zhiyin.inference.controls import Controls, merge
 from zhiyin.inference.finish import finish, seconds_of, steps_of_bar
-from zhiyin.inference.guard import Guard
+from zhiyin.inference.guard import Guard, check_limit
 from zhiyin.inference.judge import Verdict, choose, judge
 from zhiyin.inference.masks import cadence_masks
 from zhiyin.inference.original import check_written, open_reference
@@ -133,6 +133,8 @@ def _split(options: Options, given: dict[str, Any]) -> tuple[Options, dict[str, 
             raise ControlError(f"{name} out of range", expected=f"1..{high}", received=str(getattr(options, name)))
     if not 0 <= options.variation <= 1:
         raise ControlError("variation out of range", expected="0..1", received=f"{options.variation:g}")
+    if options.original is not None:
+        check_limit(options.original)
     if isinstance(given.get("parts"), str):
         given["parts"] = tuple(p for p in given["parts"].split(",") if p.strip())
     elif given.get("parts") is not None:

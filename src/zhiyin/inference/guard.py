@@ -1,7 +1,7 @@
 """The guard: a take that grows too close to the training music goes back a bar, or more, and writes it again.
 
-Whenever a bar has all its notes, a watch looks at the last rows. Where it objects, the take goes back to where the
-bar began and draws other random numbers; where that does not help, it goes back further. What comes out depends on
+Whenever a bar has all its notes, a watch looks at the last rows. Where it objects, the take goes back to the last note
+before the bar and draws other random numbers; where that does not help, it goes back further. What comes out depends on
 the request alone, not on what is sampled beside it: a batch runs as it would without a guard, and a take that
 a watch objects to leaves it and is written again, alone, from its beginning.
 """
@@ -23,7 +23,7 @@ from zhiyin.inference.originality_report import is_verbatim
 from zhiyin.inference.request import Request
 from zhiyin.inference.sampler import Run, Written
 from zhiyin.inference.session import StepSession
-from zhiyin.provenance.originality import Passage, Verdict, lines_of
+from zhiyin.provenance.originality import Verdict, lines_of
 from zhiyin.score import Score
 
 TRIES = 4  # times that a bar is written again before the take goes back one bar further
@@ -86,13 +86,16 @@ class _Path:
     """The last moments at which a bar was about to be sampled, and how often each later bar was refused."""
 
     def __init__(self) -> None:
-        self._moments: deque[Any] = deque(maxlen=DEEPEST)
+        self._moments: deque[tuple[int, Any]] = deque(maxlen=DEEPEST)  # bar before, state of the run
         self._refused: dict[int, int] = {}
         self.backups = 0
 
     def keep(self, run: Run) -> None:
-        """Remembers where the run is."""
-        self._moments.append(run.save())
+        """Remembers where the run is, in place of a moment at the same bar."""
+        bar = run.takes[0].cursor
+        while len(self._moments) > 1 and self._moments[-1][0] >= bar:
+            self._moments.pop()
+        self._moments.append((bar, run.save()))
 
     def back(self, run: Run) -> bool:
         """Puts the run back, the further the more often its bar was refused; False where it has been too often."""
@@ -103,17 +106,22 @@ class _Path:
         self.backups += 1
         for _ in range(min((self._refused[bar] - 1) // TRIES, len(self._moments) - 1)):
             self._moments.pop()
-        run.restore(self._moments[-1])
+        run.restore(self._moments[-1][1])
         run.takes[0].reseed(self.backups)
         return True
+
+
+def check_limit(limit: str) -> None:
+    """Refuses a limit that there is not."""
+    if limit not in LIMITS:
+        raise ControlError("Unknown limit of originality", expected=" or ".join(LIMITS), received=repr(limit))
 
 
 class Guard:
     """Watches over takes by the originality index of a package. ``limit``: p95 or p99 of the human scale."""
 
     def __init__(self, reference: Reference, limit: str) -> None:
-        if limit not in LIMITS:
-            raise ControlError("Unknown limit of originality", expected=" or ".join(LIMITS), received=repr(limit))
+        check_limit(limit)
         if reference.index.scale is None:
             raise PackageError(
                 f"The originality index of {reference.about['name']} has no scale",

@@ -10,7 +10,7 @@ import numpy as np
 from zhiyin.errors import InputError
 from zhiyin.formats.passages import Side, write_passage
 from zhiyin.inference.originality_report import Copied, OriginalityReport, how, name_of, place
-from zhiyin.provenance.originality import TOP, lines_of
+from zhiyin.provenance.originality import lines_of
 from zhiyin.score import Score
 
 
