@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from zhiyin.encoding.fields import BAR_COLUMN, DRUM_PROGRAM, DURATIONS, STEPS_PER_QUARTER
+from zhiyin.encoding.fields import BAR_COLUMN, DRUM_PROGRAM, DURATIONS
 from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION
 from zhiyin.errors import ControlError, PackageError
 from zhiyin.inference.original import Reference, compare
-from zhiyin.inference.originality_report import is_verbatim
 from zhiyin.inference.request import Request
 from zhiyin.inference.sampler import Run, Written
 from zhiyin.inference.session import StepSession
@@ -29,7 +28,7 @@ from zhiyin.score import Score
 TRIES = 4  # times that a bar is written again before the take goes back one bar further
 DEEPEST = 8  # bars that a take can go back
 MAX_BACKUPS = 32  # of one take; then it is given up
-LIMITS = {"p95": 95.0, "p99": 99.0}  # percentile of human pieces
+LIMITS = {"p95": 95, "p99": 99}  # percentile of human pieces
 _TAIL = 96  # rows of each part that a watch looks at
 
 Watch = Callable[[list[list[int]]], bool]
@@ -129,14 +128,14 @@ class Guard:
                 received="none",
                 hint="without a scale only `zhiyin original` can be used: it lists the passages",
             )
-        self.reference, self.limit = reference, limit
+        self.reference, self.limit, self.scale = reference, limit, reference.index.scale
 
     def sample(self, session: StepSession, requests: Sequence[Request], styles: Sequence[str]) -> list[Guarded]:
         """Writes all requests; the style of each chooses its scale."""
         return sample_guarded(session, requests, [self.watch(r, s) for r, s in zip(requests, styles)])
 
     def watch(self, request: Request, style: str) -> Watch:
-        """A watch over the last rows of a take of this request."""
+        """A watch over the last rows of a take of this request, whole bars."""
         bar_onset = np.r_[0, np.cumsum(request.bars[:, BAR_COLUMN["length"]])]
         drums = request.programs == DRUM_PROGRAM
         tail = _TAIL * max(int((request.programs <= DRUM_PROGRAM).sum()), 1)
@@ -144,35 +143,28 @@ class Guard:
 
         def objects(rows: list[list[int]]) -> bool:
             last = np.array(rows[-tail:], dtype=np.int64).reshape(-1, 6)
-            onset = (bar_onset[last[:, BAR]] + last[:, POSITION]) / STEPS_PER_QUARTER
-            duration = DURATIONS[last[:, DURATION]] / STEPS_PER_QUARTER
-            lines = lines_of(onset, duration, last[:, PITCH], last[:, PART], drums[last[:, PART]])
-            found = index.passages(lines) if lines else []
-            if not found:
-                return False
-            for p in found:
-                first, final = lines[p.line].note[[p.first, p.last]]
-                if is_verbatim(p, int(last[final, BAR] - last[first, BAR]) + 1):
-                    return True
+            onset = bar_onset[last[:, BAR]] + last[:, POSITION]
+            lines = lines_of(onset, DURATIONS[last[:, DURATION]], last[:, PITCH], last[:, PART], drums)
+            found = index.passages(lines, limit=4)
             whole = round(len(rows) * bars / (rows[-1][BAR] + 1))  # notes of the piece, as it goes so far
-            return self.over(index.scale.verdict(found, whole, style))
+            return bool(found) and self._over(self.scale.verdict(found, whole, style))
 
         return objects
 
-    def over(self, verdict: Verdict) -> bool:
-        """Whether a verdict passes the limit."""
-        return verdict.percentile > LIMITS[self.limit]
-
     def objects(self, score: Score, style: str) -> bool:
         """Whether a finished piece passes the limit, or the floor."""
-        report = compare(score, self.reference, style=style)
-        return bool(report.floor) or (report.verdict is not None and self.over(report.verdict))
+        verdict = compare(score, self.reference, style=style).verdict
+        return verdict is not None and self._over(verdict)
+
+    def _over(self, verdict: Verdict) -> bool:
+        limit = verdict.threshold_p95 if self.limit == "p95" else verdict.threshold_p99
+        return verdict.floor or verdict.score > limit
 
     def failure(self, counts: Mapping[str, int]) -> ControlError:
         """The error of a wish for which nothing original enough was written."""
         return ControlError(
             f"No take kept under {self.limit} of the originality scale",
-            expected=f"no passage closer to the training music than {LIMITS[self.limit]:g} % of human pieces come",
+            expected=f"no passage closer to the training music than {LIMITS[self.limit]} % of human pieces come",
             received=f"{counts['too_close']} of {counts['written']} takes given up after going back {counts['went_back']} times",
             hint="another --seed, a higher --temperature, more --candidates, or --original p99",
         )

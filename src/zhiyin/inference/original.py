@@ -23,6 +23,7 @@ from zhiyin.provenance.record import SIDE_SUFFIX
 from zhiyin.score import Score
 
 MIN_NOTES = 16  # shorter passages do not count as copied: the index of a package need not find them
+INDEX_TICKS = 24  # a quarter, of the index
 MAX_RECORD_BYTES = 4_000_000
 ITSELF = 0.8  # share of its notes from which a piece is taken for a piece of the index
 
@@ -112,7 +113,7 @@ def compare(
         asked &= ~given
         excluded.append(f"the {int(given.sum()):,} notes that were given")
     lines = lines_of_score(score, asked)
-    compared = len(np.unique(np.concatenate([line.note for line in lines]))) if lines else 0
+    compared = len(np.unique(np.concatenate([line.note for line in lines]))) if lines else 0  # a chord's inner notes are not
     copied = _find(score, lines, reference.index, without)
     itself = _itself(copied, compared)
     if itself and exclude_itself:
@@ -124,7 +125,7 @@ def compare(
             + ("" if given is None else " before it goes on")
         )
     scale = reference.index.scale
-    verdict = scale.verdict([c.passage for c in copied], compared, style) if scale and compared else None
+    verdict = scale.verdict([c.passage for c in copied], int(asked.sum()), style) if scale and compared else None
     inside = [c.indices for c in copied if c.notes >= min_notes]
     share = len(np.unique(np.concatenate(inside))) / compared if inside else 0.0
     return OriginalityReport(
@@ -133,24 +134,25 @@ def compare(
     )  # fmt: skip
 
 
-def lines_of_score(score: Score, asked: np.ndarray | None = None) -> list[Line]:
-    """The lines that are compared, times in quarters. asked: bool (notes,), notes that take part; left out, all."""
-    notes = score.notes
-    chosen = np.arange(len(notes)) if asked is None else np.flatnonzero(asked)
-    onset, duration = (notes[name][chosen] / score.ticks_per_quarter for name in ("onset", "duration"))
-    lines = lines_of(onset, duration, notes["pitch"][chosen], notes["part"][chosen], drum_mask(score)[chosen])
-    return [Line(line.part, line.onset, line.pitch, chosen[line.note]) for line in lines]
+def lines_of_score(score: Score, asked: np.ndarray) -> list[Line]:
+    """The lines that are compared, in the score's ticks. asked: bool (notes,), notes that take part."""
+    chosen = np.flatnonzero(asked)
+    onset, duration, pitch, part = (score.notes[name][chosen] for name in ("onset", "duration", "pitch", "part"))
+    lines = lines_of(onset, duration, pitch, part, np.array([p.drums for p in score.parts], dtype=bool))
+    return [replace(line, note=chosen[line.note]) for line in lines]
 
 
 def _find(score: Score, lines: Sequence[Line], index: Index, without: tuple[SourcePiece, float] | None) -> list[Copied]:
     """Passages with their bars, the one with the most notes first."""
-    pieces = (without[0].id,) if without else ()
-    groups = (without[0].group,) if without and without[0].group else ()
+    pieces = [index.pieces.index(without[0])] if without else []
+    groups = [without[0].group] if without and without[0].group else []
     found = []
-    for passage in index.passages(lines, exclude_pieces=pieces, exclude_groups=groups) if lines else ():
+    for passage in index.passages(lines, exclude_pieces=pieces, exclude_groups=groups):
         line = lines[passage.line]
         notes = line.note[passage.first : passage.last + 1]
         bars = score.bars["number"][score.bar_of(score.notes["onset"][notes[[0, -1]]])]
+        if passage.tempo_ratio is not None:  # the index counts 24 ticks a quarter
+            passage = replace(passage, tempo_ratio=passage.tempo_ratio * INDEX_TICKS / score.ticks_per_quarter)
         found.append(Copied(passage, index.pieces[passage.piece], line.part, int(bars[0]), int(bars[1]), notes))
     return sorted(found, key=lambda c: -c.notes)
 
@@ -163,7 +165,7 @@ def _itself(copied: Sequence[Copied], compared: int) -> tuple[SourcePiece, float
     shares = {
         name: len(np.unique(np.concatenate([c.indices for c in found]))) / compared for name, found in by_piece.items()
     }
-    best = max(shares, key=lambda name: shares[name], default=None)
+    best = max(shares, key=lambda name: shares[name], default="")
     return (by_piece[best][0].source, shares[best]) if best and shares[best] >= ITSELF else None
 
 

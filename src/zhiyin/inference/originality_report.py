@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from zhiyin.provenance.originality import TOP, Passage, SourcePiece, Verdict
-
-VERBATIM_BARS, VERBATIM_NOTES, VERBATIM_INTERVALS = 4, 24, 4  # the floor: flagged whatever the scale says
+from zhiyin.provenance.originality_scale import FLOOR_BARS, FLOOR_NOTES, is_floor
 
 
 @dataclass(frozen=True)
@@ -39,21 +38,17 @@ class Copied:
         return self.passage.source_first_bar, self.passage.source_last_bar
 
     @property
-    def bars(self) -> int:
-        """Bars that it touches."""
-        return self.last_bar - self.first_bar + 1
-
-    @property
     def verbatim(self) -> bool:
         """Whether it passes the floor: so many bars, notes and different intervals that no scale excuses it."""
-        return is_verbatim(self.passage, self.bars)
+        return is_floor(self.passage)
 
     def __str__(self) -> str:
         """In words."""
         line = "top line" if self.part == TOP else f"part {self.part + 1}"
         there = f"{place(*self.source_bars)} of {name_of(self.source)}"
         changed = how(self.passage.transposition, self.passage.tempo_ratio)
-        here = f"{self.notes} notes in {place(self.first_bar, self.last_bar)} ({line})"
+        differ = f" ({self.passage.changed} changed)" if self.passage.changed else ""
+        here = f"{self.notes} notes{differ} in {place(self.first_bar, self.last_bar)} ({line})"
         return f"{here} stand in {there}" + (f", {changed}" if changed else "")
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,7 +57,7 @@ class Copied:
         return {
             "notes": p.notes, "bars": [self.first_bar, self.last_bar], "part": self.part, "source": asdict(self.source),
             "source_part": p.source_part, "source_bars": list(self.source_bars), "transposition": p.transposition,
-            "tempo_ratio": round(p.tempo_ratio, 4), "intervals": p.intervals, "score": round(p.score, 3), "verbatim": self.verbatim,
+            "tempo_ratio": p.tempo_ratio and round(p.tempo_ratio, 4), "changed": p.changed, "intervals": p.intervals, "score": round(p.score, 3), "verbatim": self.verbatim,
         }  # fmt: skip
 
 
@@ -129,24 +124,17 @@ class OriginalityReport:
         return {"line": self.line(), **{name: full[name] for name in kept}}
 
 
-def is_verbatim(passage: Passage, bars: int) -> bool:
-    """Whether a passage over so many bars passes the floor."""
-    return bars >= VERBATIM_BARS and passage.notes >= VERBATIM_NOTES and passage.intervals >= VERBATIM_INTERVALS
-
-
 def weighed(report: OriginalityReport) -> str:
     """The verdict in words, with what it rests on."""
     verdict = report.verdict
     if verdict is None:
-        scale = "there is no scale of human pieces beside this index"
+        text = "no scale of human pieces lies beside this index" if report.notes else "no pitched notes to compare"
     else:
-        kind = f"human pieces of this style ({verdict.bin})" if not verdict.pooled_from else f"human pieces ({verdict.bin})"
-        scale = (
-            f"closer to the training set than {_percent(verdict.percentile)} of {kind} are to each other, n = {verdict.n:,}"
-        )
+        whose = f"human pieces of this style ({verdict.style}" if verdict.style else "human pieces (all styles"
+        text = f"closer to the training set than {_percent(verdict.percentile)} of {whose}, {verdict.bin}) are to each other, n = {verdict.n:,}"
     if report.floor:
-        scale += f"; {VERBATIM_BARS} bars and {VERBATIM_NOTES} notes or more are verbatim, which no scale excuses"
-    return scale
+        text += f"; {FLOOR_BARS} bars and {FLOOR_NOTES} notes or more stand there note for note"
+    return text
 
 
 def _percent(value: float) -> str:
@@ -192,13 +180,13 @@ def place(first: int, last: int) -> str:
     return f"bar {first}" if first == last else f"bars {first}–{last}"
 
 
-def how(transposition: int, tempo_ratio: float) -> str:
-    """In which key and tempo a passage stands, in words; empty where both are the source's."""
+def how(transposition: int | None, tempo_ratio: float | None) -> str:
+    """In which key and tempo a passage stands, in words; empty where both are the source's, or not known."""
     found = []
     if transposition:
         count = abs(transposition)
         found.append(f"{count} semitone{'s' * (count > 1)} {'higher' if transposition > 0 else 'lower'}")
-    if abs(tempo_ratio - 1) > 0.01:
+    if tempo_ratio and abs(tempo_ratio - 1) > 0.01:
         times = tempo_ratio if tempo_ratio > 1 else 1 / tempo_ratio
         found.append(f"in note values {times:.3g} times as {'long' if tempo_ratio > 1 else 'short'}")
     return ", ".join(found)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from pathlib import Path
 
 import numpy as np
 
 from zhiyin.errors import InputError
 from zhiyin.formats.passages import Side, write_passage
+from zhiyin.inference.original import lines_of_score
 from zhiyin.inference.originality_report import Copied, OriginalityReport, how, name_of, place
-from zhiyin.provenance.originality import lines_of
 from zhiyin.score import Score
 
 
@@ -39,15 +39,22 @@ def answers(score: Score, found: Copied, source: Score) -> tuple[np.ndarray, np.
     """Which shared notes have which answer in the source's score: two int64 (matched,), places in ``found.indices`` and
     note indices of the source; None where nothing answers."""
     notes, numbers = source.notes, source.bars["number"]
-    drums = np.array([p.drums for p in source.parts], dtype=bool)[notes["part"]]
-    lines = lines_of(notes["onset"], notes["duration"], notes["pitch"], notes["part"], drums)
+    lines = lines_of_score(source, np.ones(len(notes), dtype=bool))
     line = next((line for line in lines if line.part == found.passage.source_part), None)
     if line is None:
         return None
     bar = numbers[source.bar_of(notes["onset"][line.note])]
     inside = line.note[(bar >= found.source_bars[0]) & (bar <= found.source_bars[1])]
-    asked = score.notes["pitch"][found.indices].astype(int) - found.passage.transposition
-    blocks = SequenceMatcher(None, asked.tolist(), notes["pitch"][inside].tolist(), autojunk=False).get_matching_blocks()
+    asked = score.notes["pitch"][found.indices].astype(int)
+    shift = found.passage.transposition
+    blocks = max(
+        (_matches(asked - k, notes["pitch"][inside]) for k in ([shift] if shift is not None else range(-36, 37))),
+        key=lambda listed: sum(b.size for b in listed),
+    )
     here = np.concatenate([np.arange(b.a, b.a + b.size) for b in blocks]).astype(np.int64)
     there = np.concatenate([np.arange(b.b, b.b + b.size) for b in blocks]).astype(np.int64)
     return (here, inside[there]) if len(here) else None
+
+
+def _matches(one: np.ndarray, other: np.ndarray) -> list[Match]:
+    return SequenceMatcher(None, one.tolist(), other.tolist(), autojunk=False).get_matching_blocks()
