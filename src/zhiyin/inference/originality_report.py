@@ -130,11 +130,16 @@ def weighed(report: OriginalityReport) -> str:
     if verdict is None:
         text = "no scale of human pieces lies beside this index" if report.notes else "no pitched notes to compare"
     else:
-        whose = f"human pieces of this style ({verdict.style}" if verdict.style else "human pieces (all styles"
-        text = f"closer to the training set than {_percent(verdict.percentile)} of {whose}, {verdict.bin}) are to each other, n = {verdict.n:,}"
+        text = f"closer to the training set than {_percent(verdict.percentile)} of human pieces ({_kind(verdict)}) are to each other, n = {verdict.n:,}"
     if report.floor:
         text += f"; {FLOOR_BARS} bars and {FLOOR_NOTES} notes or more stand there note for note"
     return text
+
+
+def _kind(verdict: Verdict) -> str:
+    """Which human pieces a verdict rests on."""
+    style = verdict.style or "all styles"
+    return f"{style}, as too few are {verdict.pooled_from}; {verdict.bin}" if verdict.pooled_from else f"{style}; {verdict.bin}"
 
 
 def _percent(value: float) -> str:

@@ -102,7 +102,3 @@ class Request:
     final_steps: int = 0
     keep_velocity: bool = False
     max_rows_per_bar: int = 256
-
-    def __deepcopy__(self, memo: Any) -> Request:
-        """Itself: nothing changes it, so takes that are copied share it."""
-        return self

@@ -6,7 +6,6 @@ knows styles, words or files.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -146,12 +145,12 @@ class Run:
 
     def save(self) -> tuple[Memory, list[Take], list[int]]:
         """All that the rest of the run depends on."""
-        return self.memory.save(), copy.deepcopy(self.takes), list(self.active)
+        return self.memory.save(), [t.copy() for t in self.takes], list(self.active)
 
     def restore(self, saved: tuple[Memory, list[Take], list[int]]) -> None:
         """Goes back to a saved moment (which may be restored again)."""
         memory, takes, active = saved
-        self.memory, self.takes, self.active = memory.save(), copy.deepcopy(takes), list(active)
+        self.memory, self.takes, self.active = memory.save(), [t.copy() for t in takes], list(active)
         self._build_feed()
 
     def _compact(self) -> None:

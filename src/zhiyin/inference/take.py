@@ -7,6 +7,7 @@ graph.
 from __future__ import annotations
 
 from collections import deque
+from copy import copy, deepcopy
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from zhiyin.inference.request import Request
 from zhiyin.measures.playability import two_hands
 
 _BLOCK = 64  # rows of random numbers drawn at a time
+_CHANGING = ("rows", "nats", "last", "last_pitch", "row", "position_index", "_owed", "_written", "_ready", "_chord")
 
 
 class Take:
@@ -58,6 +60,16 @@ class Take:
         if not self._past_left:
             self._queue_returns(request.first)
         self._open()
+
+    def copy(self) -> Take:
+        """A take that goes on by itself from here (what never changes is shared)."""
+        other = copy(self)
+        for name in _CHANGING:
+            setattr(other, name, getattr(self, name).copy())
+        other.must_play = other._owed if self.must_play is self._owed else self.must_play.copy()
+        other._by_bar = {bar: rows.copy() for bar, rows in self._by_bar.items()}
+        other._random = deepcopy(self._random)
+        return other
 
     @property
     def samples(self) -> bool:
