@@ -23,6 +23,7 @@ INTERVAL_LIMIT = 40
 RATIOS = 2 * RATIO_LIMIT + 1
 SYMBOLS = (2 * INTERVAL_LIMIT + 1) * RATIOS
 _OWN_CLASSES = 224  # of 256: the commonest symbols have a class to themselves, the others share the rest
+_MOST = 65534  # seeds in a bucket, notes in a segment: what 16 bits can count
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -92,6 +93,13 @@ def _covered(windows: np.ndarray, count: int) -> np.ndarray:
     return np.cumsum(step)[:count] > 0
 
 
+def _cut(begins: np.ndarray, count: int) -> np.ndarray:
+    """Segments begin at ``begins`` and again wherever one would be longer than 16 bits can count."""
+    sizes = np.diff(np.r_[begins, count])
+    again = [np.arange(begins[i] + _MOST, begins[i] + sizes[i], _MOST) for i in np.flatnonzero(sizes > _MOST)]
+    return np.sort(np.concatenate([begins, *again])).astype(np.int64)
+
+
 def _classes(counts: np.ndarray, classes: int) -> np.ndarray:
     """A class for every symbol, uint8 (SYMBOLS,): the commonest alone while there is room, the others dealt out evenly."""
     order = np.argsort(-counts, kind="stable")
@@ -116,9 +124,12 @@ def _surprise(codes: np.ndarray, within: np.ndarray, classes: int) -> np.ndarray
 
 
 def _buckets(seeds: np.ndarray, hashes: np.ndarray, form: Form, dense: bool) -> dict[str, np.ndarray]:
-    order = np.argsort(bucket_of(hashes, 1 << form.bucket_bits), kind="stable")
-    seeds, buckets = seeds[order], 1 << form.bucket_bits
-    counts = np.bincount(bucket_of(hashes, buckets), minlength=buckets)
+    bucket = bucket_of(hashes, 1 << form.bucket_bits)
+    order = np.argsort(bucket, kind="stable")
+    seeds, bucket = seeds[order], bucket[order]
+    counts = np.bincount(bucket, minlength=1 << form.bucket_bits)
+    first = np.cumsum(counts) - counts
+    seeds = seeds[np.arange(len(seeds)) - first[bucket] <= _MOST]  # a gram that common is nobody's
     top = (seeds >> 24).astype(np.uint8)
     if not dense and top.any():
         raise InputError(
@@ -126,7 +137,7 @@ def _buckets(seeds: np.ndarray, hashes: np.ndarray, form: Form, dense: bool) -> 
             hint="--dense",
         )  # fmt: skip
     return {
-        "starts": np.r_[0, np.cumsum(counts)].astype(np.uint32),
+        "bucket_seeds": np.minimum(counts, _MOST + 1),
         "seeds_low": (seeds & 0xFFFF).astype(np.uint16),
         "seeds_high": ((seeds >> 16) & 0xFF).astype(np.uint8),
         "seeds_top": top if dense else np.zeros(0, dtype=np.uint8),
@@ -207,7 +218,8 @@ class _Notes:
     def stored(self, kept: np.ndarray, form: Form, code_of: np.ndarray) -> dict[str, np.ndarray]:
         """The arrays of the kept notes."""
         at = np.flatnonzero(kept)
-        begins = np.flatnonzero(np.r_[True, (np.diff(at) != 1) | (np.diff(self.line[at]) != 0)]) if len(at) else at
+        begins = np.flatnonzero(np.r_[True, (np.diff(at) != 1) | (np.diff(self.line[at]) != 0)][: len(at)])
+        begins = _cut(begins, len(at))
         head = at[begins]
         codes = code_of[self.symbol[at]]
         within = np.ones(len(at), dtype=bool)
@@ -220,14 +232,14 @@ class _Notes:
             "codes": codes if form.classes == 256 else pairs[::2] | (pairs[1::2] << 4),
             "code_of": code_of,
             "bits": _surprise(codes, within, form.classes),
-            "segments": begins,
+            "segment_notes": np.diff(np.r_[begins, len(at)]),
             "segment_piece": piece & 0xFFFF,
             "segment_piece_high": high if high.any() else np.zeros(0, dtype=np.uint8),
             "segment_part": self.part_of_line[self.line[head]],
-            "segment_bar": self.bar[head],
+            "segment_bar": np.clip(self.bar[head], 0, 65535),
             "bar_bits": np.packbits(later > 0, bitorder="little"),
             "far_at": np.flatnonzero(later > 1),
-            "far_bars": np.minimum(later[later > 1], 65535),
+            "far_bars": np.minimum(later[later > 1], 255),
             "anchors": self.pitch[at[:: form.anchor_step]],
             "onset": self.onset[at] if form.classes == 256 else np.zeros(0, dtype=np.uint32),
         }  # fmt: skip
