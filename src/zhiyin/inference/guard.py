@@ -18,12 +18,13 @@ import numpy as np
 from zhiyin.encoding.fields import BAR_COLUMN, DRUM_PROGRAM, DURATIONS
 from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION
 from zhiyin.errors import ControlError, PackageError
+from zhiyin.inference.finish import one_at_a_time
 from zhiyin.inference.original import Reference, compare
 from zhiyin.inference.request import Request
 from zhiyin.inference.sampler import Run, Written
 from zhiyin.inference.session import StepSession
 from zhiyin.provenance.originality import Verdict, lines_of
-from zhiyin.score import Score
+from zhiyin.score import Score, notes_array
 
 TRIES = 4  # times that a bar is written again before the take goes back one bar further
 DEEPEST = 8  # bars that a take can go back
@@ -138,13 +139,16 @@ class Guard:
         """A watch over the last rows of a take of this request, whole bars."""
         bar_onset = np.r_[0, np.cumsum(request.bars[:, BAR_COLUMN["length"]])]
         drums = request.programs == DRUM_PROGRAM
+        single = request.single.tolist()
         tail = _TAIL * max(int((request.programs <= DRUM_PROGRAM).sum()), 1)
         index, bars = self.reference.index, len(request.bars)
 
         def objects(rows: list[list[int]]) -> bool:
             last = np.array(rows[-tail:], dtype=np.int64).reshape(-1, 6)
             onset = bar_onset[last[:, BAR]] + last[:, POSITION]
-            lines = lines_of(onset, DURATIONS[last[:, DURATION]], last[:, PITCH], last[:, PART], drums)
+            notes = notes_array(onset=onset, duration=DURATIONS[last[:, DURATION]], pitch=last[:, PITCH], part=last[:, PART])
+            notes = one_at_a_time(notes, single)
+            lines = lines_of(notes["onset"], notes["duration"], notes["pitch"], notes["part"], drums)
             found = index.passages(lines, limit=4)
             whole = round(len(rows) * bars / (rows[-1][BAR] + 1))  # notes of the piece, as it goes so far
             return bool(found) and self._over(self.scale.verdict(found, whole, style))

@@ -49,7 +49,7 @@ def open_reference(model: str | Path | Package = "default", corpus: str | Path |
             )
         return _opened(path, str(corpus), file_hash(path))
     package = model if isinstance(model, Package) else load_package(model)
-    if ORIGINALITY not in package.manifest["files"]:
+    if ORIGINALITY not in package.manifest.get("files", {}):
         raise PackageError(
             f"The package {package.name!r} has no originality index",
             expected=f"{ORIGINALITY} in the package",

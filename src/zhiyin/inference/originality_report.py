@@ -11,6 +11,8 @@ import numpy as np
 from zhiyin.provenance.originality import TOP, Passage, SourcePiece, Verdict
 from zhiyin.provenance.originality_scale import FLOOR_BARS, FLOOR_NOTES, is_floor
 
+_RATIOS = (0.25, 1 / 3, 0.5, 2 / 3, 1.0, 1.5, 2.0, 3.0, 4.0)  # of note values, as pieces are noted
+
 
 @dataclass(frozen=True)
 class Copied:
@@ -191,7 +193,9 @@ def how(transposition: int | None, tempo_ratio: float | None) -> str:
     if transposition:
         count = abs(transposition)
         found.append(f"{count} semitone{'s' * (count > 1)} {'higher' if transposition > 0 else 'lower'}")
-    if tempo_ratio and abs(tempo_ratio - 1) > 0.01:
-        times = tempo_ratio if tempo_ratio > 1 else 1 / tempo_ratio
-        found.append(f"in note values {times:.3g} times as {'long' if tempo_ratio > 1 else 'short'}")
+    if tempo_ratio:
+        near = min(_RATIOS, key=lambda r: abs(tempo_ratio / r - 1))
+        ratio = near if abs(tempo_ratio / near - 1) < 0.08 else tempo_ratio  # a chance note at an end blurs it
+        if ratio != 1:
+            found.append(f"in note values {max(ratio, 1 / ratio):.3g} times as {'long' if ratio > 1 else 'short'}")
     return ", ".join(found)
