@@ -1,8 +1,7 @@
 """Calibrating the originality index on human music, and proving it with planted passages.
 
-*Human scores*: the best passage's score of pieces that the index was not made of (valid and test), and of training pieces with
-their own group of near duplicates left out (leave-group-out); a piece of drums alone has none. Groups are dealt to two halves by a hash of
-their name. The scale of the calibration half fixes the thresholds; false alarms and detection are counted on the other half.
+Human scores and the scale made of them are ``corpus.calibrate``'s. Groups are dealt to two halves by a hash of their name; the scale of the
+calibration half fixes the thresholds, false alarms and detection are counted on the other half.
 
 *Planted*: a run of notes of a random training line (at least 4 different intervals) is put into a held-out piece of the test half:
 into one part, at a random onset, the part's own notes there taken out. It counts as detected when a passage over that
@@ -12,72 +11,26 @@ piece's threshold covers at least half of the planted notes, and as named when i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from zhiyin.corpus.calibrate import HumanScore, pitched
 from zhiyin.corpus.index import piece_lines, sounding
 from zhiyin.corpus.store import Corpus, Piece
-from zhiyin.corpus.styles import STYLES
 from zhiyin.errors import InputError
-from zhiyin.provenance.originality import LEAST_INTERVALS, TOP, Index, Line, Passage, Scale, lines_of
+from zhiyin.provenance.originality import LEAST_INTERVALS, TOP, Index, Line, Scale, lines_of
 from zhiyin.provenance.originality_scale import bin_of
 
 KINDS = ("exact", "transposed", "half tempo", "ornaments", "1 in 8 changed", "split between parts")
 LENGTHS = (8, 16, 32)
-PARENTS = {name: style.parent for name, style in STYLES.items()}
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class HumanScore:
-    """The best passage of a human piece against the index without its own group. notes: pitched ones."""
-
-    piece: Piece
-    notes: int
-    score: float
-    best: Passage | None
-
-
-def pitched(corpus: Corpus, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, list[Line], int]]:
-    """(piece, its lines, number of its pitched notes) of those that have any."""
-    for piece in pieces:
-        arrays = corpus.arrays(piece)
-        lines, _ = piece_lines(arrays["rows"], arrays["bars"], arrays["programs"])
-        if lines:
-            drums = np.asarray(arrays["programs"]).reshape(-1) == 128
-            yield piece, lines, int(np.count_nonzero(~drums[arrays["rows"][:, 2]]))
-
-
-def human_scores(corpus: Corpus, index: Index, pieces: Sequence[Piece], progress: Progress | None = None) -> list[HumanScore]:
-    """The measure that the scale is made of."""
-    out = []
-    for done, (piece, lines, notes) in enumerate(pitched(corpus, pieces), 1):
-        found = index.passages(lines, exclude_groups=(piece.group,), limit=1)
-        out.append(HumanScore(piece, notes, found[0].score if found else 0.0, found[0] if found else None))
-        if progress:
-            progress(done, len(pieces))
-    return out
-
-
-def sample(corpus: Corpus, training_pieces: int, seed: int = 0) -> list[Piece]:
-    """The human pieces: valid and test, and ``training_pieces`` drawn from training (to be measured leave-group-out)."""
-    train = corpus.pieces("train")
-    picks = np.random.default_rng(seed).permutation(len(train))[:training_pieces]
-    return [*corpus.pieces("valid"), *corpus.pieces("test"), *(train[i] for i in sorted(picks.tolist()))]
 
 
 def half(group: str) -> int:
     """0 (calibration) or 1 (test) for all pieces of a group."""
     return hashlib.sha256(group.encode()).digest()[0] & 1
-
-
-def scale_of(scores: Sequence[HumanScore], about: str) -> Scale:
-    """The scale of these pieces."""
-    held = sum(s.piece.split != "train" for s in scores)
-    facts = {"human_pieces": len(scores), "held_out": held, "training_leave_group_out": len(scores) - held, "chosen": about}
-    return Scale.measured([s.score for s in scores], [s.notes for s in scores], [s.piece.style for s in scores], PARENTS, facts)
 
 
 def false_alarms(scale: Scale, scores: Sequence[HumanScore]) -> tuple[int, int]:
@@ -104,7 +57,7 @@ def vary(tune: Tune, kind: str, rng: np.random.Generator) -> Tune:
     """A copy of ``tune`` as one of KINDS."""
     onset, duration, pitch, part = tune.onset, tune.duration, tune.pitch, tune.part
     if kind == "transposed":
-        shifts = [s for s in range(-7, 8) if s and 0 <= pitch.min() + s and pitch.max() + s < 128]
+        shifts = [s for s in range(-7, 8) if s and pitch.min() + s >= 0 and pitch.max() + s < 128]
         pitch = pitch + rng.choice(shifts)
     elif kind == "half tempo":
         onset, duration = onset * 2, duration * 2

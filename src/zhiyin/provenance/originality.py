@@ -181,7 +181,7 @@ class Index:
         shift = int(np.bincount(shifts + 128).argmax()) - 128 if len(shifts) else None
         return Passage(
             match.line, match.first, match.last, match.notes, int(store.segment_piece[match.segment]), int(store["segment_part"][match.segment]),
-            first_bar, last_bar, shift, ratio, int(len(np.unique(np.diff(line.pitch[match.first : match.last + 1])))), round(match.score, 2),
+            first_bar, last_bar, shift, ratio, len(np.unique(np.diff(line.pitch[match.first : match.last + 1]))), round(match.score, 2),
             match.changed,
         )  # fmt: skip
 

@@ -22,7 +22,10 @@ LEAST_INTERVALS = 4  # passages with fewer different intervals are nobody's
 INTERVAL_LIMIT = 40
 RATIOS = 2 * RATIO_LIMIT + 1
 SYMBOLS = (2 * INTERVAL_LIMIT + 1) * RATIOS
+FINER = 256  # classes of a note whose surprise is counted
 _OWN_CLASSES = 224  # of 256: the commonest symbols have a class to themselves, the others share the rest
+_PRIOR = 8.0  # notes that the plain frequencies count for beside what followed a class
+_MOST_BITS = 8  # one rare note must not make a passage
 _MOST = 65534  # seeds in a bucket, notes in a segment: what 16 bits can count
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -74,9 +77,11 @@ def build_store(pieces: Sequence[Any], lines: Iterable[SourceLine], *, dense: bo
     first = None if dense else notes.first_windows()
     kept = np.ones(notes.count, dtype=bool) if first is None else _covered(first, notes.count)
     seeds, hashes = notes.seeds(form, first)
-    code_of = _classes(np.bincount(notes.symbol[kept], minlength=SYMBOLS), form.classes)
+    counts = np.bincount(notes.symbol[kept], minlength=SYMBOLS)
+    code_of, surprise_of = _classes(counts, form.classes), _classes(counts, FINER)
     new_place = np.cumsum(kept) - 1
     arrays = notes.stored(kept, form, code_of) | _buckets(new_place[seeds], hashes, form, dense)
+    arrays |= {"code_of": code_of, "surprise_of": surprise_of, "bits": notes.surprise(kept, surprise_of)}
     arrays["pieces"] = pack([list(asdict(p).values()) for p in pieces])
     arrays["scale"] = np.zeros(0, dtype=np.uint8)
     header = {
@@ -104,23 +109,13 @@ def _classes(counts: np.ndarray, classes: int) -> np.ndarray:
     """A class for every symbol, uint8 (SYMBOLS,): the commonest alone while there is room, the others dealt out evenly."""
     order = np.argsort(-counts, kind="stable")
     out, load = np.zeros(SYMBOLS, dtype=np.uint8), np.zeros(classes)
-    own = _OWN_CLASSES if classes == 256 else 0
+    own = _OWN_CLASSES if classes == FINER else 0
     out[order[:own]] = np.arange(own)
     load[:own] = np.inf
     for symbol in order[own:]:
         out[symbol] = at = int(np.argmin(load))
         load[at] += counts[symbol] + 1e-3
     return out
-
-
-def _surprise(codes: np.ndarray, within: np.ndarray, classes: int) -> np.ndarray:
-    """Sixteenths of a bit uint8 (classes * classes,): how surprising a class is after another. within: not a line's first note."""
-    pair = codes[:-1].astype(np.int64) * classes + codes[1:]
-    seen = np.bincount(pair[within[1:]], minlength=classes * classes).reshape(classes, classes).astype(np.float64)
-    alone = (seen.sum(axis=0) + 0.5) / (seen.sum() + 0.5 * classes)
-    weight = 8.0
-    chance = (seen + weight * alone) / (seen.sum(axis=1, keepdims=True) + weight)
-    return np.clip(np.rint(-16 * np.log2(chance)), 1, 255).astype(np.uint8).ravel()
 
 
 def _buckets(seeds: np.ndarray, hashes: np.ndarray, form: Form, dense: bool) -> dict[str, np.ndarray]:
@@ -215,6 +210,15 @@ class _Notes:
         at = np.sort(at[first])
         return at, hashes[at]
 
+    def surprise(self, kept: np.ndarray, surprise_of: np.ndarray) -> np.ndarray:
+        """Sixteenths of a bit uint8 (FINER * FINER,): how surprising a class is after another, over the kept notes."""
+        finer = surprise_of[self.symbol].astype(np.int64)
+        pairs = (finer[:-1] * FINER + finer[1:])[kept[1:] & (self.line[1:] == self.line[:-1])]
+        seen = np.bincount(pairs, minlength=FINER * FINER).reshape(FINER, FINER).astype(np.float64)
+        alone = (seen.sum(axis=0) + 0.5) / (seen.sum() + 0.5 * FINER)
+        chance = (seen + _PRIOR * alone) / (seen.sum(axis=1, keepdims=True) + _PRIOR)
+        return np.clip(np.rint(-16 * np.log2(chance)), 1, _MOST_BITS * 16).astype(np.uint8).ravel()
+
     def stored(self, kept: np.ndarray, form: Form, code_of: np.ndarray) -> dict[str, np.ndarray]:
         """The arrays of the kept notes."""
         at = np.flatnonzero(kept)
@@ -230,8 +234,6 @@ class _Notes:
         high = (piece >> 16).astype(np.uint8)
         return {
             "codes": codes if form.classes == 256 else pairs[::2] | (pairs[1::2] << 4),
-            "code_of": code_of,
-            "bits": _surprise(codes, within, form.classes),
             "segment_notes": np.diff(np.r_[begins, len(at)]),
             "segment_piece": piece & 0xFFFF,
             "segment_piece_high": high if high.any() else np.zeros(0, dtype=np.uint8),

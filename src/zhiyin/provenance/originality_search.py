@@ -54,19 +54,20 @@ class Query:
         line = np.repeat(np.arange(len(lines)), sizes)
         stop = np.cumsum(sizes)
         begin, end = (stop - sizes)[line], stop[line]
-        code = store["code_of"][symbols(interval, ratio)]
+        symbol = symbols(interval, ratio)
+        code = store["code_of"][symbol]
         grams = np.flatnonzero(different_intervals(interval, n) >= int(store.header["least_intervals"]))
         grams = grams[line[grams] == line[grams + n - 1]]
-        return cls(code, _gain(code, store), begin, end, line, grams, gram_hashes(interval, ratio, n)[grams], interval)
+        return cls(code, _gain(store["surprise_of"][symbol], store), begin, end, line, grams, gram_hashes(interval, ratio, n)[grams], interval)
 
 
-def _gain(code: np.ndarray, store: Store) -> np.ndarray:
+def _gain(finer: np.ndarray, store: Store) -> np.ndarray:
     """Bits float32 that each note is worth when it agrees: its surprise after the note before, almost none in a repeating figure."""
-    before = np.r_[code[:1], code[:-1]].astype(np.int64)
-    gain = store["bits"][before * int(store.header["classes"]) + code].astype(np.float32) / 16
-    stale = np.zeros(len(code), dtype=bool)
-    for period in range(1, min(_PERIOD, len(code) - _FIGURE) + 1):
-        same = code[period:] == code[:-period]
+    before = np.r_[finer[:1], finer[:-1]].astype(np.int64)
+    gain = store["bits"][before * 256 + finer].astype(np.float32) / 16
+    stale = np.zeros(len(finer), dtype=bool)
+    for period in range(1, min(_PERIOD, len(finer) - _FIGURE) + 1):
+        same = finer[period:] == finer[:-period]
         run = same[_FIGURE - 1 :].copy()
         for k in range(1, _FIGURE):
             run &= same[_FIGURE - 1 - k : len(same) - k]

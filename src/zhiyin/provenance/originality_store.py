@@ -35,7 +35,8 @@ _ALIGN = 64
 ARRAYS: dict[str, str] = {  # name -> element type; all are vectors
     "codes": "u1",  # classes of the notes; two notes a byte (low half first) in the shipped form
     "code_of": "u1",  # (81 * 17,) symbol -> class
-    "bits": "u1",  # (classes * classes,) surprise of a class after another, in sixteenths of a bit
+    "surprise_of": "u1",  # (81 * 17,) symbol -> one of 256 finer classes, for surprise only
+    "bits": "u1",  # (256 * 256,) surprise of a finer class after another, in sixteenths of a bit
     "bucket_seeds": "<u2",  # (buckets,) seeds of each bucket
     "seeds_low": "<u2",  # positions of the seeds' first notes, low 16 bits
     "seeds_high": "u1",  # … and high bits: 8 in the shipped form
@@ -236,7 +237,7 @@ def _check(path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarra
         "a step between anchors": 1 <= int(header["anchor_step"]) <= 1 << 16,
         "codes for every note": 0 <= notes < 1 << 31 and len(arrays["codes"]) == (notes if dense else -(-notes // 2)),
         "a class for every symbol": len(arrays["code_of"]) == 81 * 17 and arrays["code_of"].max(initial=0) < classes,
-        "surprise of every class": len(arrays["bits"]) == classes * classes,
+        "surprise of every class": len(arrays["bits"]) == 1 << 16 and len(arrays["surprise_of"]) == 81 * 17,
         "buckets by a power of two": buckets >= 1 and buckets == 1 << int(math.log2(max(1, buckets))),
         "seeds in their buckets": int(arrays["bucket_seeds"].sum(dtype=np.int64)) == seeds,
         "both halves of every seed": len(arrays["seeds_high"]) == seeds and len(arrays["seeds_top"]) == seeds * dense,
