@@ -207,7 +207,7 @@ def test_composing_tells_the_verdict(tmp_path):
         assert known["line"].startswith("clear: closer to the training set than ")
         assert known["index"]["hash"] == file_hash(tmp_path / ORIGINALITY)
         json.dumps(known)
-    none = write(Package(Path("nowhere"), {**MANIFEST, "name": "stand-in"}, "0" * 64))
+    none = write(Package(Path("nowhere"), {**MANIFEST, "name": "stand-in", "files": {}}, "0" * 64))
     assert none.report["originality"]["line"] == "not checked: the package has no originality index"
 
 
@@ -241,7 +241,7 @@ def test_limits_that_cannot_be_kept_have_words(tmp_path):
     with pytest.raises(ControlError, match=r"Unknown limit of originality. Expected p95 or p99. Received 'p50'"):
         write(packed(tmp_path, [tune(16, 0)]), original="p50")
     with pytest.raises(PackageError, match="The package 'stand-in' has no originality index. Expected originality.bin"):
-        write(Package(Path("nowhere"), {**MANIFEST, "name": "stand-in"}, "0" * 64), original="p95")
+        write(Package(Path("nowhere"), {**MANIFEST, "name": "stand-in", "files": {}}, "0" * 64), original="p95")
     with pytest.raises(PackageError, match="has no scale. Expected percentiles of human pieces. Received none"):
         write(packed(tmp_path, [tune(16, 0)], scale=None), original="p95")
 

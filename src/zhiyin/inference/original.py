@@ -49,14 +49,16 @@ def open_reference(model: str | Path | Package = "default", corpus: str | Path |
             )
         return _opened(path, str(corpus), file_hash(path))
     package = model if isinstance(model, Package) else load_package(model)
-    if ORIGINALITY not in package.manifest.get("files", {}):
+    path = package.originality_path
+    if path is None:
         raise PackageError(
             f"The package {package.name!r} has no originality index",
             expected=f"{ORIGINALITY} in the package",
             received="none (an older zhiyin trained it)",
             hint="train it again, or compare with the corpus itself: zhiyin corpus index CORPUS, then --corpus CORPUS",
         )
-    return _opened(package.folder / ORIGINALITY, f"the package {package.name}", package.manifest["files"][ORIGINALITY])
+    digest = package.manifest["files"].get(ORIGINALITY) or package.manifest["originality"]["sha256"]
+    return _opened(path, f"the package {package.name}", digest)
 
 
 def _opened(path: Path, name: str, digest: str) -> Reference:
@@ -214,7 +216,7 @@ def check_continued(scores: Sequence[Score], given: Score, style: str, package: 
 
 
 def _own_reference(package: Package) -> Reference | None:
-    return open_reference(package) if ORIGINALITY in package.manifest.get("files", {}) else None
+    return open_reference(package) if package.originality_path else None
 
 
 def _unchecked(style: str) -> dict[str, Any]:

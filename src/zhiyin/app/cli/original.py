@@ -12,7 +12,6 @@ from zhiyin.app.cli.common import PARTIAL, Json, Model, Quiet, new_app, print_js
 from zhiyin.errors import InputError, ZhiyinError
 
 if TYPE_CHECKING:
-    from zhiyin.inference.original import Reference
     from zhiyin.inference.originality_report import OriginalityReport
 
 app = new_app()
@@ -66,7 +65,7 @@ def original(
                 if len(files) == 1:
                     raise
                 failures.append({"file": str(file), "reason": str(error)})
-    drawn = _draw(picture, files[0], found[str(files[0])], reference, corpus) if picture else []
+    drawn = _draw(picture, files[0], found[str(files[0])], corpus) if picture else []
     if json:
         reports = [{"file": name, **report.as_dict()} for name, report in found.items()]
         seconds = round(time.monotonic() - began, 3)
@@ -78,11 +77,14 @@ def original(
 
 
 def _draw(
-    picture: Path, file: Path, report: OriginalityReport, reference: Reference, corpus: Path | None
+    picture: Path, file: Path, report: OriginalityReport, corpus: Path | None
 ) -> list[str]:
     from zhiyin.formats.catalog import load
     from zhiyin.inference.passage_picture import draw_passage
 
+    if report.longest is None:
+        say(f"no passage was found: {picture} is not drawn")
+        return []
     return [str(draw_passage(picture, load(file), report, _source(report, corpus)))]
 
 
