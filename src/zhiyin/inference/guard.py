@@ -1,9 +1,9 @@
 """The guard: a take that grows too close to the training music goes back a bar, or more, and writes it again.
 
-Whenever a bar has all its notes, a watch looks at the last rows. Where it objects, the take goes back to the last note
-before the bar and draws other random numbers; where that does not help, it goes back further. What comes out depends on
-the request alone, not on what is sampled beside it: a batch runs as it would without a guard, and a take that
-a watch objects to leaves it and is written again, alone, from its beginning.
+Whenever a bar has all its notes (short bars by twos or threes), a watch looks at the last rows. Where it objects, the
+take goes back to the last note before the bar and draws other random numbers; where that does not help, it goes back
+further. What comes out depends on the request alone, not on what is sampled beside it: a batch runs as it would without
+a guard, and a take that a watch objects to leaves it and is written again, alone, from its beginning.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ TRIES = 4  # times that a bar is written again before the take goes back one bar
 DEEPEST = 8  # bars that a take can go back
 MAX_BACKUPS = 32  # of one take; then it is given up
 LIMITS = {"p95": 95, "p99": 99}  # percentile of human pieces
+LOOK = 12  # rows after which a watch looks again, at the end of their bar
 _TAIL = 96  # rows of each part that a watch looks at
 
 Watch = Callable[[list[list[int]]], bool]
@@ -111,6 +112,14 @@ class _Path:
         return True
 
 
+def _due(rows: list[list[int]]) -> bool:
+    """Whether the last bar brought the rows past a multiple of LOOK (so short bars are looked at together)."""
+    bar, before = rows[-1][BAR], len(rows) - 1
+    while before and rows[before - 1][BAR] == bar:
+        before -= 1
+    return len(rows) // LOOK > before // LOOK
+
+
 def check_limit(limit: str) -> None:
     """Refuses a limit that there is not."""
     if limit not in LIMITS:
@@ -139,11 +148,13 @@ class Guard:
         """A watch over the last rows of a take of this request, whole bars."""
         bar_onset = np.r_[0, np.cumsum(request.bars[:, BAR_COLUMN["length"]])]
         drums = request.programs == DRUM_PROGRAM
-        single = request.single.tolist()
-        tail = _TAIL * max(int((request.programs <= DRUM_PROGRAM).sum()), 1)
+        parts = max(int((request.programs <= DRUM_PROGRAM).sum()), 1)
+        single, tail = request.single[:parts].tolist(), _TAIL * parts
         index, bars = self.reference.index, len(request.bars)
 
         def objects(rows: list[list[int]]) -> bool:
+            if rows[-1][BAR] < bars - 1 and not _due(rows):
+                return False
             last = np.array(rows[-tail:], dtype=np.int64).reshape(-1, 6)
             onset = bar_onset[last[:, BAR]] + last[:, POSITION]
             notes = notes_array(onset=onset, duration=DURATIONS[last[:, DURATION]], pitch=last[:, PITCH], part=last[:, PART])
