@@ -4,8 +4,8 @@ Human scores and the scale made of them are ``corpus.calibrate``'s. Groups are d
 calibration half fixes the thresholds, false alarms and detection are counted on the other half.
 
 *Planted*: a run of notes of a random training line (at least 4 different intervals) is put into a held-out piece of the test half:
-into one part, at a random onset, the part's own notes there taken out. It counts as detected when a passage over that
-piece's threshold covers at least half of the planted notes, and as named when its source is of the right group.
+into one part, at a random onset, the part's own notes there taken out. It is *found* when a passage covers at least half of the
+planted notes, *detected* when its score is over that piece's threshold, *named* when its source is of the right group.
 """
 
 from __future__ import annotations
@@ -16,31 +16,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zhiyin.corpus.calibrate import HumanScore, pitched
+from zhiyin.corpus.calibrate import pitched
 from zhiyin.corpus.index import piece_lines, sounding
 from zhiyin.corpus.store import Corpus, Piece
 from zhiyin.errors import InputError
 from zhiyin.provenance.originality import LEAST_INTERVALS, TOP, Index, Line, Scale, lines_of
-from zhiyin.provenance.originality_scale import bin_of
 
 KINDS = ("exact", "transposed", "half tempo", "ornaments", "1 in 8 changed", "split between parts")
 LENGTHS = (8, 16, 32)
+MOST = 1000  # passages of a host that are looked through for the planted one
 Progress = Callable[[int, int], None]
 
 
 def half(group: str) -> int:
     """0 (calibration) or 1 (test) for all pieces of a group."""
     return hashlib.sha256(group.encode()).digest()[0] & 1
-
-
-def false_alarms(scale: Scale, scores: Sequence[HumanScore]) -> tuple[int, int]:
-    """(pieces over their 99th percentile, pieces)."""
-    return sum(s.score > threshold(scale, s.notes, s.piece.style) for s in scores), len(scores)
-
-
-def threshold(scale: Scale, notes: int, style: str) -> float:
-    """The score over which a piece of so many notes and this style raises an alarm."""
-    return scale.verdict((), notes, style).threshold_p99
 
 
 @dataclass(frozen=True)
@@ -140,13 +130,17 @@ def plant(host: Host, tune: Tune, rng: np.random.Generator) -> tuple[list[Line],
 
 @dataclass(frozen=True)
 class Finding:
-    """What the index said of one planted passage."""
+    """What the index said of one planted passage. named: its source is of the right group; thresholds: of the host."""
 
-    detected: bool
     named: bool
     score: float
-    threshold: float
-    style: str
+    threshold: float  # 99th percentile of human pieces
+    threshold_p95: float
+
+    @property
+    def detected(self) -> bool:
+        """Whether it raises an alarm."""
+        return self.score > self.threshold
 
 
 def try_plant(
@@ -154,14 +148,14 @@ def try_plant(
 ) -> Finding:
     """Plants, searches and judges."""
     lines, notes, (begin, end) = plant(host, tune, rng)
-    limit = threshold(scale, notes, host.style)
+    verdict = scale.verdict((), notes, host.style)
     best, named = 0.0, False
-    for passage in index.passages(lines, limit=20):
+    for passage in index.passages(lines, limit=MOST):
         onset = lines[passage.line].onset[passage.first : passage.last + 1]
         inside = int(np.count_nonzero((onset >= begin) & (onset <= end)))
         if 2 * inside >= len(tune.pitch) and passage.score > best:
             best, named = passage.score, index.pieces[passage.piece].group == group
-    return Finding(best > limit, best > limit and named, best, limit, host.style)
+    return Finding(named, best, verdict.threshold_p99, verdict.threshold_p95)
 
 
 def plant_all(
@@ -196,10 +190,3 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     z, p = 1.959964, hits / n
     middle, spread = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return float((middle - spread) / (1 + z * z / n)), float((middle + spread) / (1 + z * z / n))
-
-
-def table_of(scores: Sequence[HumanScore]) -> list[tuple[str, int, float, float]]:
-    """(length bin, n, 95th, 99th percentile) of human scores, for the eye."""
-    bins = sorted({bin_of(s.notes) for s in scores})
-    held = {b: [s.score for s in scores if bin_of(s.notes) == b] for b in bins}
-    return [(str(b), len(v), *(float(x) for x in np.percentile(v, (95, 99)))) for b, v in held.items()]

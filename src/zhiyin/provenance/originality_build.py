@@ -53,7 +53,7 @@ class Form:
     classes: int
     anchor_step: int
     least_intervals: int
-    bucket_bits: int
+    bucket_bits: int  # at most
 
 
 SHIPPED = Form(n=9, window=8, classes=16, anchor_step=16, least_intervals=3, bucket_bits=17)
@@ -119,10 +119,11 @@ def _classes(counts: np.ndarray, classes: int) -> np.ndarray:
 
 
 def _buckets(seeds: np.ndarray, hashes: np.ndarray, form: Form, dense: bool) -> dict[str, np.ndarray]:
-    bucket = bucket_of(hashes, 1 << form.bucket_bits)
+    buckets = 1 << min(form.bucket_bits, max(4, len(seeds).bit_length() - 1))
+    bucket = bucket_of(hashes, buckets)
     order = np.argsort(bucket, kind="stable")
     seeds, bucket = seeds[order], bucket[order]
-    counts = np.bincount(bucket, minlength=1 << form.bucket_bits)
+    counts = np.bincount(bucket, minlength=buckets)
     first = np.cumsum(counts) - counts
     seeds = seeds[np.arange(len(seeds)) - first[bucket] <= _MOST]  # a gram that common is nobody's
     top = (seeds >> 24).astype(np.uint8)
