@@ -20,11 +20,12 @@ def draw_passage(path: str | Path, score: Score, report: OriginalityReport, sour
     if found is None:
         raise InputError("There is no passage to draw", expected="a copied passage", received="none found")
     title = report.title or "the piece"
-    caption = f"{len(found.indices)} notes that “{title}” shares with “{found.source.title or found.source.id}”"
+    below = None if source is None else answers(score, found, source)
+    shared = len(below[0]) if below else found.notes
+    caption = f"{shared} notes that “{title}” shares with “{found.source.title or found.source.id}”"
     changed = how(found.passage.transposition, found.passage.tempo_ratio)
     upper = Side(f"{title}, {place(found.first_bar, found.last_bar)}", score, found.indices)
     label = f"{name_of(found.source)}, {place(*found.source_bars)}"
-    below = None if source is None else answers(score, found, source)
     if source is None or below is None:
         absent = "the index holds no notes of its pieces; --corpus CORPUS draws them"
         why = absent if source is None else "its notes were not found there again"
