@@ -27,7 +27,7 @@ def piece_lines(rows: np.ndarray, bars: np.ndarray, programs: np.ndarray) -> tup
     """The lines of a piece given as rows, and the bar number int64 (rows,) of each of its notes."""
     notes, drums = sounding(rows, bars, programs)
     upbeat = len(bars) > 0 and bars[0, BAR_COLUMN["flag"]] == 1 + BAR_FLAGS.index("upbeat")
-    return lines_of(*notes, drums), np.asarray(rows[:, BAR], dtype=np.int64) + (0 if upbeat else 1)
+    return lines_of(notes[0], notes[1], notes[2], notes[3], drums), np.asarray(rows[:, BAR], dtype=np.int64) + (0 if upbeat else 1)
 
 
 def corpus_lines(corpus: Corpus, pieces: Sequence[Piece], progress: Progress | None = None) -> Iterator[SourceLine]:

@@ -125,7 +125,7 @@ def plant(host: Host, tune: Tune, rng: np.random.Generator) -> tuple[list[Line],
     out = (np.isin(part, (first, second)) & during) | above
     planted = np.stack([tune.onset + at, tune.duration, tune.pitch, np.where(tune.part > 0, second, first)])
     notes = np.concatenate([host.notes[:, ~out], planted], axis=1)
-    return lines_of(*notes, drums), int(np.count_nonzero(~drums[notes[3]])), (at, at + int(tune.onset[-1]))
+    return lines_of(notes[0], notes[1], notes[2], notes[3], drums), int(np.count_nonzero(~drums[notes[3]])), (at, at + int(tune.onset[-1]))
 
 
 @dataclass(frozen=True)
