@@ -63,7 +63,7 @@ def open_reference(model: str | Path | Package = "default", corpus: str | Path |
 
 def _opened(path: Path, name: str, digest: str) -> Reference:
     index = open_index(path)
-    return Reference(index, {"name": name, "hash": digest, "pieces": len(index.pieces), "dense": bool(index.dense)})
+    return Reference(index, {"name": name, "hash": digest, "pieces": int(index.manifest["pieces"]), "dense": bool(index.dense)})
 
 
 def original(
