@@ -17,7 +17,7 @@ from zhiyin.inference.session import StepSession
 from zhiyin.provenance.package import Package
 from zhiyin.score import meter_ticks
 
-PACKAGE = Package(Path("nowhere"), {**MANIFEST, "name": "stand-in"}, "0" * 64)
+PACKAGE = Package(Path("nowhere"), {**MANIFEST, "name": "stand-in", "files": {}}, "0" * 64)
 
 
 def write(words="", **changes):

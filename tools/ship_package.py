@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from zhiyin.evaluation.nats import evaluate_nats
-from zhiyin.provenance.package import CARD, MANIFEST, SHIPPED, load_package, write_package
+from zhiyin.provenance.package import CARD, MANIFEST, ORIGINALITY, SHIPPED, load_package, write_package
 from zhiyin.training.card import write_card
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
@@ -24,6 +24,8 @@ def main() -> None:
     parser.add_argument("--name", default="default")
     parser.add_argument("--beside", nargs="*", default=[], help="NAME=FOLDER of packages measured on the same notes")
     parser.add_argument("--default-style", default=None)
+    parser.add_argument("--originality", type=Path, help="index file that this package carries instead of its own")
+    parser.add_argument("--share-originality", default="", help="name of the shipped package whose index this one shares")
     parser.add_argument("--limit", type=int, default=0)
     options = parser.parse_args()
     trained = load_package(options.package)
@@ -36,9 +38,16 @@ def main() -> None:
         manifest["default_style"] = options.default_style
     told = {k: result[k] for k in ("nats", "low", "high", "n", "pieces", "fields", "styles")}
     manifest["metrics"] = {**manifest["metrics"], "test": told, "baselines": {**result["baselines"], **compared}}
+    manifest.pop("originality", None)
     staged = SHIPPED / f".{options.name}.staged"
     shutil.rmtree(staged, ignore_errors=True)
     shutil.copytree(options.package, staged, ignore=shutil.ignore_patterns(MANIFEST, CARD))
+    if options.originality:
+        shutil.copyfile(options.originality, staged / ORIGINALITY)
+    if options.share_originality:
+        owner = load_package(SHIPPED / options.share_originality)
+        (staged / ORIGINALITY).unlink(missing_ok=True)
+        manifest["originality"] = {"package": owner.name, "sha256": owner.manifest["files"][ORIGINALITY]}
     shipped = write_package(SHIPPED / options.name, staged, manifest, write_card(manifest))
     RESULTS.mkdir(exist_ok=True)
     facts = {"command": "python tools/ship_package.py PACKAGE CORPUS", "model_hash": shipped.hash, **told, "baselines": manifest["metrics"]["baselines"]}

@@ -15,14 +15,19 @@ from zhiyin.provenance.originality import TOP, Index, Line, SourceLine, SourcePi
 Progress = Callable[[int, int], None]
 
 
+def sounding(rows: np.ndarray, bars: np.ndarray, programs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(onset, duration, pitch, part of each note, int64 (4, rows), in ticks; which parts are drums, bool (parts,))."""
+    rows, lengths = np.asarray(rows, dtype=np.int64), np.asarray(bars, dtype=np.int64)[:, BAR_COLUMN["length"]]
+    begins = np.cumsum(lengths) - lengths
+    notes = np.stack([begins[rows[:, BAR]] + rows[:, POSITION], DURATIONS[rows[:, DURATION]], rows[:, PITCH], rows[:, PART]])
+    return notes, np.asarray(programs).reshape(-1) == DRUM_PROGRAM
+
+
 def piece_lines(rows: np.ndarray, bars: np.ndarray, programs: np.ndarray) -> tuple[list[Line], np.ndarray]:
     """The lines of a piece given as rows, and the bar number int64 (rows,) of each of its notes."""
-    rows, bars = np.asarray(rows, dtype=np.int64), np.asarray(bars, dtype=np.int64)
-    begins = np.cumsum(bars[:, BAR_COLUMN["length"]]) - bars[:, BAR_COLUMN["length"]]
+    notes, drums = sounding(rows, bars, programs)
     upbeat = len(bars) > 0 and bars[0, BAR_COLUMN["flag"]] == 1 + BAR_FLAGS.index("upbeat")
-    onset = begins[rows[:, BAR]] + rows[:, POSITION]
-    lines = lines_of(onset, DURATIONS[rows[:, DURATION]], rows[:, PITCH], rows[:, PART], np.asarray(programs).reshape(-1) == DRUM_PROGRAM)
-    return lines, rows[:, BAR] + (0 if upbeat else 1)
+    return lines_of(notes[0], notes[1], notes[2], notes[3], drums), np.asarray(rows[:, BAR], dtype=np.int64) + (0 if upbeat else 1)
 
 
 def corpus_lines(corpus: Corpus, pieces: Sequence[Piece], progress: Progress | None = None) -> Iterator[SourceLine]:

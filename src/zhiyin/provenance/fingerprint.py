@@ -17,7 +17,6 @@ NGRAM = 8
 WINDOW = 4
 RATIO_LIMIT = 8  # half octaves of time: 16 times slower or faster
 _STACK = 8  # how many earlier notes of a line may still sound over a later one
-_BLOCK = 1 << 20  # grams looked at together: bounds memory
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -75,12 +74,14 @@ def different_intervals(interval: np.ndarray, n: int) -> np.ndarray:
     count = len(interval) - n + 1
     if count <= 0:
         return np.zeros(0, dtype=np.int64)
-    windows = np.lib.stride_tricks.sliding_window_view(np.asarray(interval, dtype=np.int16)[1:], n - 1)
-    out = np.empty(count, dtype=np.int64)
-    for at in range(0, count, _BLOCK):
-        block = np.sort(windows[at : at + _BLOCK], axis=1)
-        out[at : at + _BLOCK] = 1 + np.count_nonzero(block[:, 1:] != block[:, :-1], axis=1)
-    return out
+    order = np.argsort(np.asarray(interval, dtype=np.int16), kind="stable").astype(np.int32)
+    same = np.asarray(interval)[order[1:]] == np.asarray(interval)[order[:-1]]
+    before = np.full(len(order), -1, dtype=np.int32)  # the last note before that has the same interval
+    before[order[1:][same]] = order[:-1][same]
+    begin, out = np.arange(count, dtype=np.int32), np.zeros(count, dtype=np.int8)
+    for k in range(1, n):
+        out += before[k : k + count] <= begin
+    return out.astype(np.int64)
 
 
 def winnow(hashes: np.ndarray, window: int = WINDOW) -> np.ndarray:

@@ -172,16 +172,17 @@ class Index:
         store, line = self.store, lines[match.line]
         first_bar, last_bar = store.bar_numbers(match.segment, match.source_first, match.source_last)
         places, pitches = store.known_pitches(match.anchor_first, match.anchor_last)
-        shifts = line.pitch[places - match.anchor_shift] - pitches
+        inner = places >= match.anchor_first + 2  # its first notes may be strangers that agree by chance
+        near = int(np.argmin(np.abs(places - match.anchor - 3) + np.where(inner, 0, 1 << 20))) if len(places) else 0
+        shift = int(line.pitch[places[near] - match.anchor_shift] - pitches[near]) if len(places) else None
         ratio = None
         if self.dense:
             ours = int(line.onset[match.anchor_last - match.anchor_shift] - line.onset[match.anchor_first - match.anchor_shift])
             theirs = int(store["onset"][match.anchor_last]) - int(store["onset"][match.anchor_first])
             ratio = ours / theirs if theirs > 0 else None
-        shift = int(np.bincount(shifts + 128).argmax()) - 128 if len(shifts) else None
         return Passage(
             match.line, match.first, match.last, match.notes, int(store.segment_piece[match.segment]), int(store["segment_part"][match.segment]),
-            first_bar, last_bar, shift, ratio, int(len(np.unique(np.diff(line.pitch[match.first : match.last + 1])))), round(match.score, 2),
+            first_bar, last_bar, shift, ratio, len(np.unique(np.diff(line.pitch[match.first : match.last + 1]))), round(match.score, 2),
             match.changed,
         )  # fmt: skip
 

@@ -22,7 +22,11 @@ LEAST_INTERVALS = 4  # passages with fewer different intervals are nobody's
 INTERVAL_LIMIT = 40
 RATIOS = 2 * RATIO_LIMIT + 1
 SYMBOLS = (2 * INTERVAL_LIMIT + 1) * RATIOS
+FINER = 256  # classes of a note whose surprise is counted
 _OWN_CLASSES = 224  # of 256: the commonest symbols have a class to themselves, the others share the rest
+_PRIOR = 8.0  # notes that the plain frequencies count for beside what followed a class
+_MOST_BITS = 8  # one rare note must not make a passage
+_MOST = 65534  # seeds in a bucket, notes in a segment: what 16 bits can count
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -49,7 +53,7 @@ class Form:
     classes: int
     anchor_step: int
     least_intervals: int
-    bucket_bits: int
+    bucket_bits: int  # at most
 
 
 SHIPPED = Form(n=9, window=8, classes=16, anchor_step=16, least_intervals=3, bucket_bits=17)
@@ -73,9 +77,11 @@ def build_store(pieces: Sequence[Any], lines: Iterable[SourceLine], *, dense: bo
     first = None if dense else notes.first_windows()
     kept = np.ones(notes.count, dtype=bool) if first is None else _covered(first, notes.count)
     seeds, hashes = notes.seeds(form, first)
-    code_of = _classes(np.bincount(notes.symbol[kept], minlength=SYMBOLS), form.classes)
+    counts = np.bincount(notes.symbol[kept], minlength=SYMBOLS)
+    code_of, surprise_of = _classes(counts, form.classes), _classes(counts, FINER)
     new_place = np.cumsum(kept) - 1
     arrays = notes.stored(kept, form, code_of) | _buckets(new_place[seeds], hashes, form, dense)
+    arrays |= {"code_of": code_of, "surprise_of": surprise_of, "bits": notes.surprise(kept, surprise_of)}
     arrays["pieces"] = pack([list(asdict(p).values()) for p in pieces])
     arrays["scale"] = np.zeros(0, dtype=np.uint8)
     header = {
@@ -92,11 +98,18 @@ def _covered(windows: np.ndarray, count: int) -> np.ndarray:
     return np.cumsum(step)[:count] > 0
 
 
+def _cut(begins: np.ndarray, count: int) -> np.ndarray:
+    """Segments begin at ``begins`` and again wherever one would be longer than 16 bits can count."""
+    sizes = np.diff(np.r_[begins, count])
+    again = [np.arange(begins[i] + _MOST, begins[i] + sizes[i], _MOST) for i in np.flatnonzero(sizes > _MOST)]
+    return np.sort(np.concatenate([begins, *again])).astype(np.int64)
+
+
 def _classes(counts: np.ndarray, classes: int) -> np.ndarray:
     """A class for every symbol, uint8 (SYMBOLS,): the commonest alone while there is room, the others dealt out evenly."""
     order = np.argsort(-counts, kind="stable")
     out, load = np.zeros(SYMBOLS, dtype=np.uint8), np.zeros(classes)
-    own = _OWN_CLASSES if classes == 256 else 0
+    own = _OWN_CLASSES if classes == FINER else 0
     out[order[:own]] = np.arange(own)
     load[:own] = np.inf
     for symbol in order[own:]:
@@ -105,20 +118,14 @@ def _classes(counts: np.ndarray, classes: int) -> np.ndarray:
     return out
 
 
-def _surprise(codes: np.ndarray, within: np.ndarray, classes: int) -> np.ndarray:
-    """Sixteenths of a bit uint8 (classes * classes,): how surprising a class is after another. within: not a line's first note."""
-    pair = codes[:-1].astype(np.int64) * classes + codes[1:]
-    seen = np.bincount(pair[within[1:]], minlength=classes * classes).reshape(classes, classes).astype(np.float64)
-    alone = (seen.sum(axis=0) + 0.5) / (seen.sum() + 0.5 * classes)
-    weight = 8.0
-    chance = (seen + weight * alone) / (seen.sum(axis=1, keepdims=True) + weight)
-    return np.clip(np.rint(-16 * np.log2(chance)), 1, 255).astype(np.uint8).ravel()
-
-
 def _buckets(seeds: np.ndarray, hashes: np.ndarray, form: Form, dense: bool) -> dict[str, np.ndarray]:
-    order = np.argsort(bucket_of(hashes, 1 << form.bucket_bits), kind="stable")
-    seeds, buckets = seeds[order], 1 << form.bucket_bits
-    counts = np.bincount(bucket_of(hashes, buckets), minlength=buckets)
+    buckets = 1 << min(form.bucket_bits, max(4, len(seeds).bit_length() - 1))
+    bucket = bucket_of(hashes, buckets)
+    order = np.argsort(bucket, kind="stable")
+    seeds, bucket = seeds[order], bucket[order]
+    counts = np.bincount(bucket, minlength=buckets)
+    first = np.cumsum(counts) - counts
+    seeds = seeds[np.arange(len(seeds)) - first[bucket] <= _MOST]  # a gram that common is nobody's
     top = (seeds >> 24).astype(np.uint8)
     if not dense and top.any():
         raise InputError(
@@ -126,7 +133,7 @@ def _buckets(seeds: np.ndarray, hashes: np.ndarray, form: Form, dense: bool) -> 
             hint="--dense",
         )  # fmt: skip
     return {
-        "starts": np.r_[0, np.cumsum(counts)].astype(np.uint32),
+        "bucket_seeds": np.minimum(counts, _MOST + 1),
         "seeds_low": (seeds & 0xFFFF).astype(np.uint16),
         "seeds_high": ((seeds >> 16) & 0xFF).astype(np.uint8),
         "seeds_top": top if dense else np.zeros(0, dtype=np.uint8),
@@ -204,10 +211,20 @@ class _Notes:
         at = np.sort(at[first])
         return at, hashes[at]
 
+    def surprise(self, kept: np.ndarray, surprise_of: np.ndarray) -> np.ndarray:
+        """Sixteenths of a bit uint8 (FINER * FINER,): how surprising a class is after another, over the kept notes."""
+        finer = surprise_of[self.symbol].astype(np.int64)
+        pairs = (finer[:-1] * FINER + finer[1:])[kept[1:] & (self.line[1:] == self.line[:-1])]
+        seen = np.bincount(pairs, minlength=FINER * FINER).reshape(FINER, FINER).astype(np.float64)
+        alone = (seen.sum(axis=0) + 0.5) / (seen.sum() + 0.5 * FINER)
+        chance = (seen + _PRIOR * alone) / (seen.sum(axis=1, keepdims=True) + _PRIOR)
+        return np.clip(np.rint(-16 * np.log2(chance)), 1, _MOST_BITS * 16).astype(np.uint8).ravel()
+
     def stored(self, kept: np.ndarray, form: Form, code_of: np.ndarray) -> dict[str, np.ndarray]:
         """The arrays of the kept notes."""
         at = np.flatnonzero(kept)
-        begins = np.flatnonzero(np.r_[True, (np.diff(at) != 1) | (np.diff(self.line[at]) != 0)]) if len(at) else at
+        begins = np.flatnonzero(np.r_[True, (np.diff(at) != 1) | (np.diff(self.line[at]) != 0)][: len(at)])
+        begins = _cut(begins, len(at))
         head = at[begins]
         codes = code_of[self.symbol[at]]
         within = np.ones(len(at), dtype=bool)
@@ -218,16 +235,14 @@ class _Notes:
         high = (piece >> 16).astype(np.uint8)
         return {
             "codes": codes if form.classes == 256 else pairs[::2] | (pairs[1::2] << 4),
-            "code_of": code_of,
-            "bits": _surprise(codes, within, form.classes),
-            "segments": begins,
+            "segment_notes": np.diff(np.r_[begins, len(at)]),
             "segment_piece": piece & 0xFFFF,
             "segment_piece_high": high if high.any() else np.zeros(0, dtype=np.uint8),
             "segment_part": self.part_of_line[self.line[head]],
-            "segment_bar": self.bar[head],
+            "segment_bar": np.clip(self.bar[head], 0, 65535),
             "bar_bits": np.packbits(later > 0, bitorder="little"),
             "far_at": np.flatnonzero(later > 1),
-            "far_bars": np.minimum(later[later > 1], 65535),
+            "far_bars": np.minimum(later[later > 1], 255),
             "anchors": self.pitch[at[:: form.anchor_step]],
             "onset": self.onset[at] if form.classes == 256 else np.zeros(0, dtype=np.uint32),
         }  # fmt: skip

@@ -16,10 +16,12 @@ from zhiyin.provenance.fingerprint import different_intervals, gram_hashes, step
 from zhiyin.provenance.originality_build import LEAST_INTERVALS, bucket_of, symbols
 from zhiyin.provenance.originality_store import Store
 
-FINE = 3.0  # bits that a note which differs costs
+FINE = 5.0  # bits that a note which differs costs
+_SEAM = 3.0  # bits that a note inserted or left out costs
 MOST_HITS = 256  # sources looked at for one gram: what more pieces share is common property
 _NEAR, _FAR = 24, 128  # notes that a candidate grows to each side, first to choose, then to measure
-_CHOSEN = 96  # candidates that are measured
+_CHOSEN = 96  # candidates that are measured, at least …
+_EACH = 16  # … and one for so many notes of the query
 _BLOCK = 32  # seeds on one diagonal within so many notes grow to the same passage
 _DRIFT = 4  # notes that were inserted or left out where two pieces of a passage are joined
 _GAP = 12  # notes between them
@@ -54,19 +56,20 @@ class Query:
         line = np.repeat(np.arange(len(lines)), sizes)
         stop = np.cumsum(sizes)
         begin, end = (stop - sizes)[line], stop[line]
-        code = store["code_of"][symbols(interval, ratio)]
+        symbol = symbols(interval, ratio)
+        code = store["code_of"][symbol]
         grams = np.flatnonzero(different_intervals(interval, n) >= int(store.header["least_intervals"]))
         grams = grams[line[grams] == line[grams + n - 1]]
-        return cls(code, _gain(code, store), begin, end, line, grams, gram_hashes(interval, ratio, n)[grams], interval)
+        return cls(code, _gain(store["surprise_of"][symbol], store), begin, end, line, grams, gram_hashes(interval, ratio, n)[grams], interval)
 
 
-def _gain(code: np.ndarray, store: Store) -> np.ndarray:
+def _gain(finer: np.ndarray, store: Store) -> np.ndarray:
     """Bits float32 that each note is worth when it agrees: its surprise after the note before, almost none in a repeating figure."""
-    before = np.r_[code[:1], code[:-1]].astype(np.int64)
-    gain = store["bits"][before * int(store.header["classes"]) + code].astype(np.float32) / 16
-    stale = np.zeros(len(code), dtype=bool)
-    for period in range(1, min(_PERIOD, len(code) - _FIGURE) + 1):
-        same = code[period:] == code[:-period]
+    before = np.r_[finer[:1], finer[:-1]].astype(np.int64)
+    gain = store["bits"][before * 256 + finer].astype(np.float32) / 16
+    stale = np.zeros(len(finer), dtype=bool)
+    for period in range(1, min(_PERIOD, len(finer) - _FIGURE) + 1):
+        same = finer[period:] == finer[:-period]
         run = same[_FIGURE - 1 :].copy()
         for k in range(1, _FIGURE):
             run &= same[_FIGURE - 1 - k : len(same) - k]
@@ -78,7 +81,8 @@ def _gain(code: np.ndarray, store: Store) -> np.ndarray:
 class Match:
     """A passage found. first, last: notes of query line ``line``; source_first, source_last: positions in the store.
 
-    anchor_first, anchor_last: positions of its largest piece without insertions, in which query note = position - anchor_shift.
+    anchor_first, anchor_last: positions of its largest piece without insertions, in which query note = position - anchor_shift;
+    anchor: a position in it that a whole gram vouches for.
     """
 
     line: int
@@ -93,6 +97,7 @@ class Match:
     anchor_first: int
     anchor_last: int
     anchor_shift: int
+    anchor: int
 
 
 @dataclass(frozen=True)
@@ -112,9 +117,10 @@ def search(store: Store, query: Query, excluded: np.ndarray | None, limit: int) 
     seeds = _candidates(store, query, excluded)
     if not len(seeds.query):
         return []
-    if len(seeds.query) > _CHOSEN:
+    chosen = max(_CHOSEN, len(query.code) // _EACH)
+    if len(seeds.query) > chosen:
         score = _grow(store, query, seeds, _NEAR)[0]
-        seeds = seeds.take(np.argpartition(-score, _CHOSEN)[:_CHOSEN])
+        seeds = seeds.take(np.argpartition(-score, chosen)[:chosen])
     matches = _join(_measured(store, query, seeds), query)
     return [m for m in sorted(matches, key=lambda m: (-m.score, m.first)) if _intervals(query, m) >= LEAST_INTERVALS][: 8 * limit]
 
@@ -168,7 +174,7 @@ def _measured(store: Store, query: Query, seeds: _Seeds) -> list[Match]:
         source_first, source_last = s - to_left - 2, s + to_right - 1
         match = Match(
             int(query.line[q]), first, last, int(seeds.segment[i]), source_first, source_last, last - first + 1 - changed, changed,
-            float(score[i]), source_first, source_last, source_first - first,
+            float(score[i]), source_first, source_last, source_first - first, s,
         )  # fmt: skip
         found.setdefault((match.line, match.source_last * (1 << 24) + last), match)
     return list(found.values())
@@ -199,12 +205,13 @@ def _joined(chain: Match, match: Match) -> Match | None:
         return None
     between = max(gap, 0)
     overlap = max(0, -min(gap, source_gap))
-    lost = FINE * max(1, gap, source_gap, drift) + overlap * chain.score / max(chain.notes, 1)
+    lost = _SEAM * max(1, gap, source_gap, drift) + overlap * chain.score / max(chain.notes, 1)
     larger = chain if chain.score >= match.score else match
     return replace(
         chain, last=match.last, source_last=match.source_last, notes=chain.notes + match.notes - overlap,
         changed=chain.changed + match.changed + between, score=chain.score + match.score - lost,
         anchor_first=larger.anchor_first, anchor_last=larger.anchor_last, anchor_shift=larger.anchor_shift,
+        anchor=larger.anchor,
     )  # fmt: skip
 
 

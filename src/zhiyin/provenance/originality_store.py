@@ -35,19 +35,20 @@ _ALIGN = 64
 ARRAYS: dict[str, str] = {  # name -> element type; all are vectors
     "codes": "u1",  # classes of the notes; two notes a byte (low half first) in the shipped form
     "code_of": "u1",  # (81 * 17,) symbol -> class
-    "bits": "u1",  # (classes * classes,) surprise of a class after another, in sixteenths of a bit
-    "starts": "<u4",  # (buckets + 1,) where the seeds of each bucket begin
+    "surprise_of": "u1",  # (81 * 17,) symbol -> one of 256 finer classes, for surprise only
+    "bits": "u1",  # (256 * 256,) surprise of a finer class after another, in sixteenths of a bit
+    "bucket_seeds": "<u2",  # (buckets,) seeds of each bucket
     "seeds_low": "<u2",  # positions of the seeds' first notes, low 16 bits
     "seeds_high": "u1",  # … and high bits: 8 in the shipped form
     "seeds_top": "u1",  # … 8 more in the dense form (else empty)
-    "segments": "<u4",  # (segments,) where each run of stored notes begins
+    "segment_notes": "<u2",  # (segments,) notes of each run of stored notes
     "segment_piece": "<u2",
     "segment_piece_high": "u1",  # empty where 16 bits name every piece
     "segment_part": "u1",
-    "segment_bar": "<i4",  # number of the bar of its first note
+    "segment_bar": "<u2",  # number of the bar of its first note
     "bar_bits": "u1",  # one bit a note: it stands in a later bar than the note before
     "far_at": "<u4",  # notes that stand more than one bar later …
-    "far_bars": "<u2",  # … and how many bars
+    "far_bars": "u1",  # … and how many bars
     "anchors": "u1",  # MIDI pitch of every ``anchor_step``-th note
     "onset": "<u4",  # ticks (24 a quarter) of every note; empty in the shipped form
     "pieces": "u1",  # zlib of JSON
@@ -78,7 +79,7 @@ class Store:
     @cached_property
     def segments(self) -> np.ndarray:
         """Where each run of notes begins, int64 (segments + 1,): the last is the number of notes."""
-        return np.r_[self["segments"].astype(np.int64), self.notes]
+        return np.r_[0, np.cumsum(self["segment_notes"], dtype=np.int64)]
 
     @cached_property
     def segment_piece(self) -> np.ndarray:
@@ -89,7 +90,7 @@ class Store:
     @cached_property
     def starts(self) -> np.ndarray:
         """Where the seeds of each bucket begin, int64 (buckets + 1,)."""
-        return self["starts"].astype(np.int64)
+        return np.r_[0, np.cumsum(self["bucket_seeds"], dtype=np.int64)]
 
     def codes(self, at: np.ndarray) -> np.ndarray:
         """Classes of the notes at positions ``at`` (any shape)."""
@@ -229,18 +230,18 @@ def _array(path: Path, mapped: np.ndarray, header: Mapping[str, Any], name: str,
 def _check(path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Every number by which something is looked up lies inside what it points into."""
     notes, n, classes, dense = int(header["notes"]), int(header["n"]), int(header["classes"]), bool(header["dense"])
-    buckets, seeds, segments = len(arrays["starts"]) - 1, len(arrays["seeds_low"]), len(arrays["segments"])
+    buckets, seeds, segments = len(arrays["bucket_seeds"]), len(arrays["seeds_low"]), len(arrays["segment_notes"])
     facts = {
         "n from 3 to 16": 3 <= n <= 16 and 1 <= int(header["window"]) <= LONGEST_GUARANTEE,
         "16 or 256 classes": classes == (256 if dense else 16),
         "a step between anchors": 1 <= int(header["anchor_step"]) <= 1 << 16,
         "codes for every note": 0 <= notes < 1 << 31 and len(arrays["codes"]) == (notes if dense else -(-notes // 2)),
         "a class for every symbol": len(arrays["code_of"]) == 81 * 17 and arrays["code_of"].max(initial=0) < classes,
-        "surprise of every class": len(arrays["bits"]) == classes * classes,
+        "surprise of every class": len(arrays["bits"]) == 1 << 16 and len(arrays["surprise_of"]) == 81 * 17,
         "buckets by a power of two": buckets >= 1 and buckets == 1 << int(math.log2(max(1, buckets))),
-        "seeds in their buckets": _rising(arrays["starts"], 0, seeds) and int(arrays["starts"][-1]) == seeds,
+        "seeds in their buckets": int(arrays["bucket_seeds"].sum(dtype=np.int64)) == seeds,
         "both halves of every seed": len(arrays["seeds_high"]) == seeds and len(arrays["seeds_top"]) == seeds * dense,
-        "segments of notes": _rising(arrays["segments"], 0, max(0, notes - 1)),
+        "segments of notes": int(arrays["segment_notes"].sum(dtype=np.int64)) == notes,
         "a piece, part and bar per segment": all(
             len(arrays[k]) == segments for k in ("segment_piece", "segment_part", "segment_bar")
         ) and len(arrays["segment_piece_high"]) in (0, segments),
@@ -254,13 +255,6 @@ def _check(path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarra
             _damaged(path, what, "something else")
 
 
-def _rising(values: np.ndarray, low: int, high: int) -> bool:
-    if not len(values):
-        return True
-    ordered = values.astype(np.int64)
-    return bool(ordered[0] >= low and ordered[-1] <= high and (np.diff(ordered) >= 0).all())
-
-
 def _damaged(path: Path, expected: str, received: str) -> None:
     raise PackageError(f"{path.name}: the index is damaged", expected=expected, received=received, hint=_AGAIN)
 
@@ -268,6 +262,6 @@ def _damaged(path: Path, expected: str, received: str) -> None:
 def store_hash(arrays: Mapping[str, np.ndarray]) -> str:
     """sha256 over the stored notes, seeds and pieces: names the index whatever its scale."""
     digest = hashlib.sha256()
-    for name in ("codes", "seeds_low", "seeds_high", "segments", "pieces"):
+    for name in ("codes", "seeds_low", "seeds_high", "segment_notes", "pieces"):
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()

@@ -23,11 +23,12 @@ from zhiyin.encoding.fields import ROW_FIELDS
 from zhiyin.errors import InputError, TrainingError
 from zhiyin.models.catalog import build as build_model
 from zhiyin.provenance.licences import strictest, terms_or_unknown
-from zhiyin.provenance.package import Package, load_package, packages_folder, write_package
+from zhiyin.provenance.package import ORIGINALITY, Package, load_package, packages_folder, write_package
 from zhiyin.training.batches import Batch, Batches, PieceArrays, collate, valid_batches, window
 from zhiyin.training.card import write_card
 from zhiyin.training.export import export_graphs
 from zhiyin.training.loop import Run, choose_device, measure, tensors, train_model
+from zhiyin.training.originality import index_into
 from zhiyin.training.picture import loss_picture
 from zhiyin.training.recipe import Recipe, load_recipe
 from zhiyin.training.relabel import RelabelledCorpus, relabel
@@ -241,6 +242,7 @@ def package_run(
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     check = next(iter(valid_batches(corpus, recipe, split=split, limit=recipe.valid_rows)))[1]
+    index_into(staged / ORIGINALITY, corpus)
     graphs = export_graphs(run.model.cpu().eval(), staged, int8=recipe.int8, batch=tensors(check, torch.device("cpu")))
     metrics = {
         "split": split,
