@@ -22,6 +22,7 @@ unit: $(VENV)/.dev  ## the fast tests only
 
 docs: $(VENV)/.dev  ## write docs/reference/cli.md from the program's own help
 	$(BIN)/python tools/make_cli_reference.py
+	$(BIN)/python tools/make_descriptor_reference.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -33,7 +33,7 @@ def show(
     """Say what a score file holds: bars, meter, key, tempo, parts, density; draw it when asked.
 
     Example: zhiyin show tune.mid --roll tune.png
-    Example: zhiyin show FOLDER --descriptors -o features.csv
+    A folder of scores becomes a table: zhiyin show FOLDER --descriptors -o features.csv
     """
     from zhiyin.errors import InputError
     from zhiyin.formats.catalog import load, save
