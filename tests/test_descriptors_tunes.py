@@ -28,7 +28,7 @@ def piece(*lines: list[dict], bars: int = 4, meter: tuple[int, int] = (4, 4), pa
 
 def test_a_jig_is_compound_and_even():
     bar = [62, 66, 69, 74, 69, 66]
-    jig = said(piece(line([*bar, 62, 66, 69, 71, 69, 67] * 4, 12), bars=8, meter=(6, 8)))
+    jig = said(piece(line([*bar, 62, 66, 69, 71, 69, 66] * 4, 12), bars=8, meter=(6, 8)))
     assert jig["meter_compound"] == 1 and jig["beats_per_bar"] == 2 and jig["beat_unit"] == 1.5
     assert jig["duration_third"] == 1 and jig["interonset_third"] == 1 and jig["rhythm_pair_even"] == 1
     assert jig["beat_place_on"] == pytest.approx(1 / 3) and jig["beat_place_third"] == pytest.approx(2 / 3)

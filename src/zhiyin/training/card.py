@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zhiyin.encoding.fields import ROW_FIELDS
+from zhiyin.provenance.licences import terms_or_unknown
 
 
 def write_card(manifest: Mapping[str, Any]) -> str:
@@ -61,7 +62,7 @@ def _terms(corpus: Mapping[str, Any]) -> list[str]:
     """What all licences together ask, and whether somebody took one on themselves."""
     if "licence" not in corpus:
         return []
-    asked = "; ".join(corpus.get("terms") or ["nothing"])
+    asked = "; ".join(terms_or_unknown(corpus["licence"]).conditions()) or "nothing"
     lines = [f"All licences together: {corpus['licence']}. They ask: {asked}.", ""]
     if corpus.get("i_have_the_rights"):
         lines += ["Who trained it said that they hold the rights to what has no known licence or forbids machine learning.", ""]
