@@ -26,7 +26,7 @@ from zhiyin.inference.request import Request, Sampling, make_sampling
 from zhiyin.inference.sampler import Sampler, Written
 from zhiyin.inference.words import Words, parse_words
 from zhiyin.measures.playability import KEYBOARDS, find_problems
-from zhiyin.provenance.package import Package, load_package
+from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.score import Score
 
 MAX_CANDIDATES = 64
@@ -93,6 +93,7 @@ def compose(
     """
     options, controls = _split(options or Options(), controls)
     package = model if isinstance(model, Package) else load_package(model)
+    package.graph_path(STEP)
     said = read_controls(words, Controls(**controls), package.manifest)
     seed = said.controls.seed if said.controls.seed is not None else secrets.randbelow(2**31)
     studio = Studio(sampler or Sampler(package), package.manifest, options, said.controls)
