@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zhiyin.formats.catalog import load, save
     from zhiyin.inference.compose import compose
     from zhiyin.inference.continue_ import continue_
+    from zhiyin.inference.embed import embed
     from zhiyin.measures.key import find_key
     from zhiyin.provenance.package import list_packages, load_package
     from zhiyin.score import Mark, Part, Score
@@ -36,6 +37,7 @@ _HOME = {
     "compose": "zhiyin.inference.compose",
     "continue_": "zhiyin.inference.continue_",
     "decode": "zhiyin.encoding",
+    "embed": "zhiyin.inference.embed",
     "encode": "zhiyin.encoding",
     "find_key": "zhiyin.measures.key",
     "list_packages": "zhiyin.provenance.package",

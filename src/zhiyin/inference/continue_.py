@@ -23,7 +23,7 @@ from zhiyin.inference.past import read_past
 from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler, Written, window_of
 from zhiyin.measures.playability import Problem, find_problems
-from zhiyin.provenance.package import Package, load_package
+from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.score import Score
 
 
@@ -77,6 +77,7 @@ def continue_(
         raise InputError("Nothing to continue", expected="a score with notes", received="0 notes")
     check_controls(Controls(cadence=cadence), (), ())
     package = model if isinstance(model, Package) else load_package(model)
+    package.graph_path(STEP)
     options = options or Options(takes=1, candidates=4)
     seed = secrets.randbelow(2**31) if seed is None else seed
     window = window_of(package)

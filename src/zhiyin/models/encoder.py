@@ -102,8 +102,8 @@ class Encoder(nn.Module):
         """The loss of every hidden row, float32 (B, T, len(fields)); 0 where nothing is hidden.
 
         batch: columns (B, T, C), time (B, T), targets (B, T, 4), scored bool (B, T) = hidden rows; window i's other half
-        is window i ^ 1; kin (B,): windows of one number do not repel. The contrastive term of a window stands,
-        weighted, at each of its hidden rows, so that its mean over rows is the term's mean over windows.
+        is window i ^ 1; kin (B,): windows of one number do not repel. The contrastive term of a window is
+        spread over its hidden rows (one at least), so that its mean over rows is the term's mean over windows.
         """
         h = self.read(batch["columns"], batch["time"])
         scored = batch["scored"]
@@ -112,6 +112,8 @@ class Encoder(nn.Module):
         targets = batch["targets"].flatten(0, 1)[at]
         found = [F.cross_entropy(part, targets[:, f], reduction="none") for f, part in enumerate(logits)]
         pull = self.chosen.contrast * self.attraction(self.pool(h, batch["columns"])[0].flatten(1), batch["kin"])
+        count = scored.sum(1)
+        pull = pull * count.float().mean() / count.clamp(min=1)  # every window counts alike, however much of it is hidden
         nats = torch.stack([*found, pull[at // scored.shape[1]]], -1)
         out = torch.zeros(scored.numel(), nats.shape[1], device=h.device)
         return out.index_copy(0, at, nats).unflatten(0, scored.shape)

@@ -21,7 +21,7 @@ def train(
         Path,
         typer.Argument(help="Your scores (sub-folders become styles), or a corpus built with `zhiyin corpus build`."),
     ],
-    family: Annotated[str, typer.Option("--family", help="rnn, lstm, gru or transformer.")] = "",
+    family: Annotated[str, typer.Option("--family", help="rnn, lstm, gru, transformer, or embedding (does not compose).")] = "",
     recipe: Annotated[
         str, typer.Option("--recipe", help="A recipe's name (classic, lstm, transformer …) or a .toml file.")
     ] = "",
@@ -91,20 +91,18 @@ def train(
         )
         _exit_if(show.failures)
         return
-    say(
-        f"\n{package.name}: {result.nats:.3f} nats per note on {result.notes:,} held-out notes, after {result.steps:,} steps",
-        quiet=quiet,
-    )
+    embeds = package.manifest["family"] == "embedding"
+    measured = "nats per note on {:,} held-out notes" if not embeds else "loss per hidden row on {:,} held-out hidden rows"
+    say(f"\n{package.name}: {result.nats:.3f} {measured.format(result.notes)}, after {result.steps:,} steps", quiet=quiet)
     if from_:
         say(
             f"before: {result.before:.3f} on the same notes. On the old model's own music: {result.old_before:.3f} before, {result.old_after:.3f} after",
             quiet=quiet,
         )
     say(f"package: {package.folder}\nlog, picture, checkpoint: {result.run_folder}", quiet=quiet)
-    say(
-        f"what next:\n  zhiyin compose --model {package.name if out is None else package.folder}\n  zhiyin models show {package.name if out is None else package.folder}",
-        quiet=quiet,
-    )
+    told = package.name if out is None else package.folder
+    use = f"python: zy.embed(score, model={str(told)!r})" if embeds else f"zhiyin compose --model {told}"
+    say(f"what next:\n  {use}\n  zhiyin models show {told}", quiet=quiet)
     _exit_if(show.failures)
 
 
