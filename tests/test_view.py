@@ -25,9 +25,9 @@ def test_every_column_stays_in_its_size():
         p = piece(seed=seed, parts=3)
         view = look(p.rows, p.bars, p.programs)
         for name, size in VIEW_SIZES.items():
-            assert -1 <= column(view, name).min() and column(view, name).max() < size, name
+            assert column(view, name).min() >= -1 and column(view, name).max() < size, name
         for values, size in zip(view.targets.T, HIDDEN_SIZES.values()):
-            assert 0 <= values.min() and values.max() < size
+            assert values.min() >= 0 and values.max() < size
 
 
 def test_a_transposed_piece_looks_the_same():
