@@ -28,6 +28,7 @@ from zhiyin.training.loop import train_model
 from zhiyin.training.pairs import Pairs, _two_places, hide, without_parts
 from zhiyin.training.recipe import Recipe
 from zhiyin.training.train import TrainOptions, fine_tune, train
+from zhiyin.training.whiten import whiten
 
 TINY = {"width": 16, "layers": 2, "heads": 2, "hidden": 16, "head_hidden": 16, "pool_heads": 2, "memory": 40}
 RECIPE = Recipe(
@@ -162,6 +163,26 @@ def test_the_loss_stands_at_hidden_rows_and_counts_windows_alike():
     assert (nats[~batch["scored"]] == 0).all() and (nats[batch["scored"]][:, :4] > 0).all()
     mean = nats[..., -1].sum() / batch["scored"].sum()
     assert float(mean) == pytest.approx(model.chosen.contrast * float(pull.mean()), rel=1e-4)
+
+
+def test_whitening_is_folded_into_the_pooling(corpus):
+    model = network()
+    batches = list(Pairs(corpus, RECIPE).plain(200))
+    assert sum(len(b["time"]) for b in batches) >= 200
+
+    def pooled():
+        with torch.no_grad():
+            found = [EmbedGraph(model)(torch.from_numpy(b["columns"]), torch.from_numpy(b["time"]))[0] for b in batches]
+        return torch.cat(found).numpy()
+
+    before = pooled()
+    assert whiten(model, batches) == len(before)
+    after = pooled()
+    np.testing.assert_allclose(after.mean(0), 0, atol=1e-3)
+    for head in range(2):
+        was, now = (np.linalg.eigvalsh(np.cov(v[:, head].T)) for v in (before, after))
+        assert was.max() / was.min() > 10 * now.max() / now.min()
+        assert 0.8 < now.max() < 1.01
 
 
 def test_pairs_depend_on_seed_and_step_and_do_not_overlap(corpus):

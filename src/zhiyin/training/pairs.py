@@ -36,6 +36,7 @@ class Pairs:
         weights = draw_weights(self.pieces, np.sqrt(notes), recipe.style_temperature)
         lengths = np.array([_length(p.notes, recipe.window) for p in self.pieces])
         collections = np.array([p.collection for p in self.pieces])
+        self._odds = weights / weights.sum()
         self._kin = {g: i for i, g in enumerate(sorted({_kin(p) for p in corpus.table}))}
         self._one = _cells(weights, lengths, collections)
         self._all = _cells(weights, lengths, np.zeros_like(collections))
@@ -63,6 +64,18 @@ class Pairs:
             done += 2 * length * len(chosen)
             if limit and done >= limit:
                 return
+
+    def plain(self, windows: int) -> Iterator[Batch]:
+        """Batches (columns, time) of about ``windows`` windows of training pieces, drawn as in training, nothing varied."""
+        rng, size = np.random.default_rng(self.recipe.seed), max(1, 4096 // self.recipe.window)
+        for _ in range(-(-windows // size)):
+            views = []
+            for i in rng.choice(len(self.pieces), size=size, p=self._odds):
+                arrays = self.corpus.arrays(self.pieces[i])
+                begin = int(rng.integers(0, max(1, len(arrays["rows"]) - self.recipe.window + 1)))
+                rows = arrays["rows"][begin : begin + self.recipe.window]
+                views.append(look(rows, arrays["bars"], arrays["programs"]))
+            yield dict(zip(("columns", "time"), pad(views)))
 
     def _collate(self, pieces: list[Piece], length: int, rng: np.random.Generator) -> Batch:
         """columns (B, T, C), time (B, T), targets (B, T, 4), scored (B, T), kin (B,); B = 2 windows a piece."""

@@ -35,6 +35,7 @@ from zhiyin.training.recipe import Recipe, load_recipe
 from zhiyin.training.relabel import RelabelledCorpus, relabel
 from zhiyin.training.restore import restore_network, weight_map
 from zhiyin.training.style_facts import composer_facts, style_facts
+from zhiyin.training.whiten import WINDOWS, whiten
 
 DEFAULT_MINUTES = 10.0
 SAMPLING = {  # tuned by looking at takes of eight styles; below 1.0 the rhythm stalls in even eighths (lab notebook)
@@ -233,6 +234,8 @@ def package_run(
     """Exports a finished run, measures what was exported from, and writes manifest, card and picture."""
     device, embeds = choose_device(options.device), recipe.family == EMBEDDING
     batches, exact = batches_of(corpus, recipe), recipe.replace(precision="fp32")
+    if embeds:
+        whiten(run.model, batches.plain(WINDOWS))
     result = measure(run.model.to(device), batches.held_out(4 * recipe.valid_rows), device, exact)
     out = options.out or packages_folder() / name
     staged = out.with_name(f".{out.name}.staged")
