@@ -321,7 +321,7 @@ def main() -> None:
     asked = options.only.split(",")
     path = RESULTS / f"{options.name}.json"
     result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    result |= {**about("python benchmarks/embedding.py CORPUS MTC_FOLDER", seed=SEED), "model": package.name, "model_hash": package.hash}
+    result |= {**about("python benchmarks/embedding.py CORPUS MTC_FOLDER", seed=SEED), "model": package.name, "weights_sha256": package.manifest["files"]["weights.bin"]}
     if "halves" in asked:
         result["halves"] = halves(corpus, methods)
     if "families" in asked:

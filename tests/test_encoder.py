@@ -30,7 +30,7 @@ from zhiyin.training.recipe import Recipe
 from zhiyin.training.train import TrainOptions, fine_tune, train
 from zhiyin.training.whiten import whiten
 
-TINY = {"width": 16, "layers": 2, "heads": 2, "hidden": 16, "head_hidden": 16, "pool_heads": 2, "memory": 40}
+TINY = {"width": 16, "layers": 2, "heads": 2, "hidden": 16, "head_hidden": 16, "pool_heads": 2}
 RECIPE = Recipe(
     family="embedding", steps=4, batch_rows=512, window=64, validations=2, valid_rows=0, patience=0, precision="fp32", sizes=TINY
 )  # fmt: skip
@@ -126,24 +126,6 @@ def test_the_contrastive_term_is_nt_xent_over_windows_of_other_kin():
         asked = [k for k in range(6) if k == i ^ 1 or kin[k] != kin[i]]
         total = sum(np.exp(z[i] @ z[k] / tau) for k in asked)
         assert found[i] == pytest.approx(-np.log(np.exp(z[i] @ z[i ^ 1] / tau) / total), abs=1e-4)
-
-
-def test_windows_of_earlier_batches_repel_in_training_only():
-    model = network().train()
-    g = torch.Generator().manual_seed(3)
-    batches = [(torch.randn(4, 16, generator=g), torch.tensor(k)) for k in ([0, 0, 1, 1], [2, 2, 0, 0])]
-    first = model.attraction(*batches[0])
-    torch.testing.assert_close(first, model.eval().attraction(*batches[0]))  # nothing to remember yet
-    found = model.train().attraction(*batches[1]).detach()
-    z, past = (F.normalize(v, dim=-1).double().numpy() for v in (batches[1][0], batches[0][0]))
-    kin, old = batches[1][1], batches[0][1]
-    tau = model.chosen.temperature
-    for i in range(4):
-        total = sum(np.exp(z[i] @ z[k] / tau) for k in range(4) if k == i ^ 1 or kin[k] != kin[i])
-        total += sum(np.exp(z[i] @ past[k] / tau) for k in range(4) if old[k] != kin[i])
-        assert found[i] == pytest.approx(-np.log(np.exp(z[i] @ z[i ^ 1] / tau) / total), abs=1e-4)
-    assert model.memory_kin[:8].tolist() == [2, 2, 0, 0, 0, 0, 1, 1] and (model.memory_kin[8:] == -1).all()
-    assert len(model.memory) == 40
 
 
 def test_the_loss_stands_at_hidden_rows_and_counts_windows_alike():

@@ -1,7 +1,7 @@
 """A bidirectional encoder of windows of rows, pre-trained without labels; one vector per window, poolable over windows.
 
     hidden rows:   −Σ_f ln p(field f | rows that are seen)                        (masked rows, parallel heads)
-    two windows:   −ln  exp(z_i·z_j / τ) / Σ_{k = j, or no kin of i} exp(z_i·z_k / τ)   (NT-Xent, k in batch and memory)
+    two windows:   −ln  exp(z_i·z_j / τ) / Σ_{k = j, or no kin of i} exp(z_i·z_k / τ)   (NT-Xent)
 
 Pooling is attention with one learnt query per head over all rows: a window gives each head's mean and the logarithm of
 its summed weights, so several windows join exactly as if all their rows had been attended to at once.
@@ -25,7 +25,6 @@ from zhiyin.models.layers.table import SumTable
 from zhiyin.models.transformer import Block, TransformerSizes
 
 FAR = -1e9  # the score of what is not attended to
-EMPTY = -1  # kin of a place of the memory that holds nothing yet
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class EncoderSizes:
     """Sizes of an encoder and what its pre-training asks for.
 
     ``hidden_share``: rows hidden in a window; ``part_dropout``: chance that a part is left out of a window;
-    ``contrast``: weight of the contrastive term; ``temperature``: τ; ``memory``: windows of earlier batches that repel too.
+    ``contrast``: weight of the contrastive term; ``temperature``: τ.
     """
 
     width: int = 192
@@ -45,9 +44,8 @@ class EncoderSizes:
     dropout: float = 0.0
     hidden_share: float = 0.2
     part_dropout: float = 0.25
-    contrast: float = 5.0
-    temperature: float = 0.07
-    memory: int = 1024
+    contrast: float = 2.0
+    temperature: float = 0.1
 
     def __post_init__(self) -> None:
         if self.width % self.pool_heads:
@@ -79,10 +77,6 @@ class Encoder(nn.Module):
         self.value = nn.Linear(chosen.width, chosen.width)  # its bias takes away what all music has in common
         self.head = FieldHead(chosen.width, chosen.head_hidden, sum(HIDDEN_SIZES.values()))
         nn.init.zeros_(self.query.weight)  # begins as the mean over rows
-        self.memory: Tensor
-        self.memory_kin: Tensor
-        self.register_buffer("memory", torch.zeros(chosen.memory, chosen.width))
-        self.register_buffer("memory_kin", torch.full((chosen.memory,), EMPTY))
 
     @property
     def parameter_count(self) -> int:
@@ -125,26 +119,14 @@ class Encoder(nn.Module):
         return out.index_copy(0, at, nats).unflatten(0, scored.shape)
 
     def attraction(self, vectors: Tensor, kin: Tensor) -> Tensor:
-        """NT-Xent of each window (B,) from its vector (B, D): its partner i ^ 1 against all windows of other kin.
-
-        In training windows of earlier batches repel too (a memory of past embeddings: Wang et al. 2020, XBM).
-        """
+        """NT-Xent of each window (B,) from its vector (B, D): its partner i ^ 1 against all windows of other kin."""
         with torch.autocast(vectors.device.type, enabled=False):
             z = F.normalize(vectors.float(), dim=-1)
             index = torch.arange(len(z), device=z.device)
             partner = index ^ 1
-            like, apart = z @ z.T, (kin[:, None] != kin[None]) | (partner[:, None] == index[None])
-            if self.training:
-                like = torch.cat((like, z @ self.memory.T), 1)
-                past = self.memory_kin[None]
-                apart = torch.cat((apart, (past != EMPTY) & (past != kin[:, None])), 1)
-                self._remember(z.detach(), kin)
-            return F.cross_entropy((like / self.chosen.temperature).masked_fill(~apart, FAR), partner, reduction="none")
-
-    def _remember(self, z: Tensor, kin: Tensor) -> None:
-        """The newest windows in front; new tensors, because the old ones are needed for the gradient."""
-        self.memory = torch.cat((z, self.memory))[: self.chosen.memory]
-        self.memory_kin = torch.cat((kin, self.memory_kin))[: self.chosen.memory]
+            apart = (kin[:, None] != kin[None]) | (partner[:, None] == index[None])
+            like = (z @ z.T / self.chosen.temperature).masked_fill(~apart, FAR)
+            return F.cross_entropy(like, partner, reduction="none")
 
 
 def far(columns: Tensor) -> Tensor:
