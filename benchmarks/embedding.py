@@ -5,7 +5,7 @@
 CORPUS is the corpus that the package was trained on; only its test split is used (styles: all splits by grouped folds, told apart).
 MTC_FOLDER is ../shared/data/benchmarks/mtc-ann.tar.zst unpacked (CC-BY-NC-SA-3.0: measurement only). Beside every figure stand
 histograms of the same notes: pitch classes and melodic intervals, as they stand or turned to the commonest pitch class, with and
-without durations. Parts that are not asked for keep their last figures in the JSON.
+without durations, and whitened as the embedding is. Parts that are not asked for keep their last figures in the JSON.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from zhiyin.training.batches import PieceArrays, transposed
 
 SEED = 0
 LEAST_HALF = 32  # notes
-PER_STYLE, LEAST, MOST_NOTES, FOLDS = 60, 20, 2000, 5
+PER_STYLE, LEAST, MOST_NOTES, FOLDS = 40, 20, 1500, 5
 
 Vectors = Callable[[list[EncodedPiece]], np.ndarray]
 
@@ -68,15 +68,35 @@ def unit(x: np.ndarray) -> np.ndarray:
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)
 
 
-def rivals() -> dict[str, Vectors]:
+def rivals(corpus: Corpus) -> dict[str, Vectors]:
+    """The histograms, and the one with durations whitened over halves of training pieces as the embedding is."""
     kinds = {
         "histogram": (False, False), "histogram_folded": (True, False),
         "histogram_durations": (False, True), "histogram_folded_durations": (True, True),
     }  # fmt: skip
-    return {
+    found: dict[str, Vectors] = {
         name: lambda pieces, f=fold, d=durations: np.stack([histogram(p, fold=f, durations=d) for p in pieces])
         for name, (fold, durations) in kinds.items()
     }
+    for name in ("histogram_durations", "histogram_folded_durations"):
+        found[f"{name}_whitened"] = whitened(found[name], corpus)
+    return found
+
+
+def whitened(vectors: Vectors, corpus: Corpus, count: int = 1024, ridge: float = 1e-3) -> Vectors:
+    """The same vectors centred and whitened over both halves of ``count`` training pieces, drawn as the encoder's are."""
+    pieces = [p for p in corpus.pieces("train") if p.notes >= 2 * LEAST_HALF]
+    weight = np.sqrt([p.notes for p in pieces])
+    chosen = np.random.default_rng(SEED).choice(len(pieces), count, replace=False, p=weight / weight.sum())
+    x = vectors([h for i in chosen for h in halves_of(corpus, pieces[i])])
+    mean = x.mean(0)
+    values, axes = np.linalg.eigh(np.cov(x.T))
+    turn = axes / np.sqrt(np.maximum(values, 0) + ridge * values.mean())
+    return lambda asked: unit((vectors(asked) - mean) @ turn)
+
+
+def halves_of(corpus: Corpus, piece: Piece) -> list[EncodedPiece]:
+    return [piece_of(corpus, piece, *ends) for ends in ((0, piece.notes // 2), (piece.notes // 2, None))]
 
 
 # --- intervals
@@ -97,7 +117,7 @@ def bootstrap(values: np.ndarray, clusters: np.ndarray) -> dict:
 
 def halves(corpus: Corpus, methods: dict[str, Vectors]) -> dict:
     pieces = [p for p in corpus.pieces("test") if p.notes >= 2 * LEAST_HALF]
-    cut = [piece_of(corpus, p, *ends) for p in pieces for ends in ((0, p.notes // 2), (p.notes // 2, None))]
+    cut = [half for p in pieces for half in halves_of(corpus, p)]
     kin = np.repeat([p.group or p.work or p.id for p in pieces], 2)
     collection = np.repeat([p.collection for p in pieces], 2)
     out: dict = {"n_halves": len(cut), "notes_of_a_half_median": int(np.median([len(c.rows) for c in cut]))}
@@ -258,8 +278,8 @@ def f1_interval(label: np.ndarray, said: np.ndarray, group: np.ndarray) -> dict:
 
 
 def transposition(corpus: Corpus, embedder: Embedder) -> dict:
-    pieces = [p for p in corpus.pieces("test") if p.notes >= 16 and set(p.programs) != {DRUM_PROGRAM}]
-    chosen = [pieces[i] for i in np.random.default_rng(SEED).permutation(len(pieces))[:150]]
+    pieces = [p for p in corpus.pieces("test") if 16 <= p.notes <= MOST_NOTES and set(p.programs) != {DRUM_PROGRAM}]
+    chosen = [pieces[i] for i in np.random.default_rng(SEED).permutation(len(pieces))[:100]]
     whole = [piece_of(corpus, p) for p in chosen]
     base = embedder.embed(whole)
     out: dict = {"n": len(chosen), "random_pairs_mean_cosine": round(float(np.mean(base[1:] @ base[:-1].T)), 4), "by_semitones": {}}
@@ -317,7 +337,7 @@ def main() -> None:
     options = parser.parse_args()
     package, corpus = load_package(options.model), open_corpus(options.corpus)
     embedder = Embedder(package)
-    methods = {"embedding": embedder.embed, **rivals()}
+    methods = {"embedding": embedder.embed, **rivals(corpus)}
     asked = options.only.split(",")
     path = RESULTS / f"{options.name}.json"
     result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

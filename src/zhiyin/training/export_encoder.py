@@ -19,7 +19,7 @@ from zhiyin.models.encoder import EmbedGraph, Encoder
 from zhiyin.provenance.package import EMBED
 from zhiyin.training.export import WEIGHTS_FILE, to_onnx, write_graphs
 
-COSINE_PLAIN, COSINE_INT8 = 0.99999, 0.998  # least cosine of any window's embedding with torch's
+COSINE_PLAIN, COSINE_INT8 = 0.99999, 0.99  # least cosine of any window's embedding with torch's
 
 
 def export_encoder(
