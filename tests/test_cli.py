@@ -18,7 +18,7 @@ from zhiyin.provenance.record import DISCLOSURE
 
 COMMAND = [sys.executable, "-m", "zhiyin.app.cli.main"]
 SHORT = ["--bars", "8", "--candidates", "2", "--takes", "1", "--seed", "5"]
-SUB_VERBS = {"corpus": ["list", "fetch", "check", "build"], "models": ["list", "show", "check"], "evaluate": ["nats"]}
+SUB_VERBS = {"corpus": ["list", "fetch", "check", "build", "remove"], "log": ["show", "verify", "key"], "models": ["list", "show", "check"], "evaluate": ["nats"]}
 
 
 def run(*arguments: str, **options) -> subprocess.CompletedProcess:
@@ -195,7 +195,8 @@ def test_models_and_info(capsys):
     assert main(["models", "check", "default", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["hash"]) == 64
     assert main(["models", "show", "default"]) == 0
-    assert "What it cannot do" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "What it cannot do" in told and "They ask: give attribution." in told
     assert main(["info", "--json"]) == 0
     assert "zhiyin" in json.loads(capsys.readouterr().out)["soundfont"]
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from zhiyin.score.score import UNSPELLED, Part, Score, notes_array, regular_bars
-from zhiyin.score.spelling import FEATURES, context_features, key_of_notes, spell
+from zhiyin.score.spelling import key_of_notes, likely_key, spell, windowed
+from zhiyin.score.spelling_features import SPELLING_FEATURES, neighbours, spelling_features
 
 _NAMES = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 
@@ -47,9 +48,54 @@ def test_given_spellings_and_drums_are_left_alone() -> None:
 def test_features_have_their_width_and_an_empty_score_passes() -> None:
     notes = notes_array([(0, 24, 60), (24, 24, 62)])
     score = Score(notes, regular_bars(1, 24), (Part(),), 24)
-    assert context_features(score, key_of_notes(score)).shape == (2, FEATURES)
+    assert spelling_features(score, *key_of_notes(score)).shape == (2, SPELLING_FEATURES)
     empty = Score(notes_array(), regular_bars(1, 24), (Part(),), 24)
     assert spell(empty) is empty
+
+
+def _chords(key: int, up: int) -> Score:
+    rng = np.random.default_rng(1)
+    notes = notes_array(onset=np.repeat(np.arange(40) * 24, 3), duration=24, pitch=rng.integers(48, 76, 120) + up)
+    return Score(notes, regular_bars(10, 24, key=key), (Part(),), 24)
+
+
+def test_a_transposed_piece_looks_the_same_but_for_its_height_and_signature() -> None:
+    low, high = _chords(0, 0), _chords(2, 2)
+    assert (low.notes["pitch"] + 2 == high.notes["pitch"]).all()
+    seen = [spelling_features(s, *key_of_notes(s)) for s in (low, high)]
+    differing = np.flatnonzero((seen[0] != seen[1]).any(axis=0))
+    first = SPELLING_FEATURES - 7 - 2 - 1 - 15  # the signature's columns
+    assert differing.tolist() == [first + 7, first + 9, SPELLING_FEATURES - 7]
+
+
+def test_neighbours_are_the_nearest_in_pitch_within_the_part() -> None:
+    notes = notes_array(
+        onset=[0, 0, 24, 24, 24, 48], duration=24, pitch=[60, 72, 59, 70, 65, 64], part=[0, 0, 0, 0, 1, 0]
+    )
+    score = Score(notes, regular_bars(1, 24), (Part(), Part()), 24)
+    following, previous = neighbours(score.notes)
+    pitch = score.notes["pitch"]
+    found = {int(p): (int(pitch[f]) if f >= 0 else None, int(pitch[b]) if b >= 0 else None)
+             for p, f, b in zip(pitch, following, previous, strict=True)}  # fmt: skip
+    assert found == {60: (59, None), 72: (70, None), 59: (64, 60), 70: (64, 72), 65: (None, None), 64: (None, 59)}
+
+
+def test_a_missing_signature_is_the_one_that_fits_best() -> None:
+    notes = notes_array(onset=np.arange(7) * 24, duration=24, pitch=[63, 65, 67, 68, 70, 72, 74])
+    assert likely_key(notes) == -3
+    score = Score(notes, regular_bars(2, 24), (Part(),), 24)
+    key, given = key_of_notes(score)
+    assert key.tolist() == [-3] * 7
+    assert not given.any()
+    assert windowed(score.notes["pitch"], key).tolist() == [-3, -1, 1, -4, -2, 0, 2]
+
+
+def test_a_change_of_signature_changes_the_names() -> None:
+    bars = regular_bars(8, 24, key=[4] * 4 + [-4] * 4)
+    pitches = [64, 66, 68, 69, 71, 73, 75, 76] * 2 + [68, 70, 72, 73, 75, 77, 79, 80] * 2
+    notes = notes_array(onset=np.arange(32) * 24, duration=24, pitch=pitches)
+    names = spell(Score(notes, bars, (Part(),), 24)).notes["spelling"].tolist()
+    assert names == [4, 6, 8, 3, 5, 7, 9, 4] * 2 + [-4, -2, 0, -5, -3, -1, 1, -4] * 2
 
 
 def test_every_name_sounds_its_pitch() -> None:

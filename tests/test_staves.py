@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zhiyin.score.score import Part, Score, notes_array, regular_bars
-from zhiyin.score.staves import FEATURES, note_features, split_staves
+from zhiyin.score.staves import STAVES_FEATURES, hands, split_staves, staves_features
 
 
 def _piano(right: list[list[int]], left: list[list[int]]) -> tuple[Score, np.ndarray]:
@@ -42,5 +42,17 @@ def test_hands_do_not_cross_and_do_not_stretch_past_reason() -> None:
 def test_only_the_asked_part_counts_and_empty_parts_pass() -> None:
     score, _ = _piano([[72], [74]], [[48], [50]])
     assert split_staves(score.replace(parts=(Part("Piano"), Part("Other"))), 1).shape == (0,)
-    assert note_features(score.notes, 24).shape == (4, FEATURES)
+    assert staves_features(score.notes, 24).shape == (4, STAVES_FEATURES)
     assert set(split_staves(score, 0).tolist()) <= {1, 2}
+
+
+def test_each_chord_is_cut_where_the_odds_are_best() -> None:
+    rng = np.random.default_rng(5)
+    onset = np.sort(rng.integers(0, 40, 200)) * 24
+    score = Score(notes_array(onset=onset, duration=24, pitch=rng.integers(30, 90, 200)), regular_bars(10, 24), (Part(),), 24)
+    top = rng.normal(size=200)
+    found = hands(score.notes, top)
+    for time in np.unique(onset):
+        here = score.notes["onset"] == time
+        left = int(np.argmin(np.r_[0, np.cumsum(top[here])]))
+        assert found[here].tolist() == [2] * left + [1] * (int(here.sum()) - left)

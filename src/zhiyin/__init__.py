@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from zhiyin.version import __version__
 
 if TYPE_CHECKING:
     from zhiyin.corpus.build import build as build_corpus
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zhiyin.inference.compose import compose
     from zhiyin.inference.continue_ import continue_
     from zhiyin.inference.embed import embed
+    from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
     from zhiyin.provenance.package import list_packages, load_package
     from zhiyin.score import Mark, Part, Score
@@ -37,6 +38,7 @@ _HOME = {
     "compose": "zhiyin.inference.compose",
     "continue_": "zhiyin.inference.continue_",
     "decode": "zhiyin.encoding",
+    "describe": "zhiyin.measures.descriptors",
     "embed": "zhiyin.inference.embed",
     "encode": "zhiyin.encoding",
     "find_key": "zhiyin.measures.key",

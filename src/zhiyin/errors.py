@@ -7,7 +7,8 @@ ZhiyinError
 ├── ControlError     controls or words that contradict each other or name something unknown
 ├── CorpusError      a collection that cannot be fetched, checked or built
 ├── TrainingError    training data or a recipe that cannot be trained on
-└── PackageError     a model package that is altered, incomplete or of another version
+├── PackageError     a model package that is altered, incomplete or of another version
+└── RecordError      a record of how a piece was made, a log or a signature that is missing, damaged or altered
 
 The text says what failed, what was expected, what was received, and a hint.
 """
@@ -67,6 +68,10 @@ class TrainingError(ZhiyinError):
 
 class PackageError(ZhiyinError):
     """A model package that is altered, incomplete or of another version."""
+
+
+class RecordError(ZhiyinError):
+    """A record of how a piece was made, a log or a signature that is missing, damaged or altered."""
 
 
 def near_names(name: str, known: Iterable[str], count: int = 5) -> str:

@@ -2,7 +2,7 @@
 
 Stage one runs in worker processes and leaves one chunk file per 32 files (kept after a kill, never made twice). Stage
 two reads the chunks in this process and writes the store. The books must balance: files in = files read + failures,
-pieces made = pieces kept + duplicates + hold-outs. Knows nothing about training.
+pieces made = pieces kept + duplicates + hold-outs + opt-outs. Knows nothing about training.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from zhiyin.corpus.source import Collection, PieceSource
 from zhiyin.corpus.store import FORMAT, write_array, write_json, write_lines
 from zhiyin.encoding import fields as encoding_fields
 from zhiyin.errors import CorpusError
-from zhiyin.provenance.licences import strictest, terms_of
+from zhiyin.provenance.licences import strictest, terms_of, terms_or_unknown
 from zhiyin.provenance.package import file_hash
 
 SECONDS_PER_FILE = 60.0
@@ -67,13 +67,14 @@ class BuildReport:
     seconds: float = 0.0
     notes_per_second: float = 0.0
     reused_files: int = 0
+    opted_out: int = 0
 
     def __str__(self) -> str:
         kept = f"{self.pieces:,} pieces, {self.notes:,} notes"
         return (
             f"{self.files:,} files in = {self.files_read:,} read + {len(self.failures):,} failed; "
             f"{self.pieces_made:,} pieces made = {self.pieces:,} kept + {self.duplicates:,} duplicates "
-            f"+ {self.held_out:,} held out; {kept}; {self.seconds:,.0f} s"
+            f"+ {self.held_out:,} held out + {self.opted_out:,} opted out; {kept}; {self.seconds:,.0f} s"
         )
 
 
@@ -93,6 +94,8 @@ def build(
     options = options or BuildOptions()
     started = time.perf_counter()
     listed = [(c, root, list(c.pieces(root))) for c, root in _open_sources(sources, roots or {}, options)]
+    for found, _, pieces in listed:
+        _check_rights(found.name, {found.licence} | {p.licence for p in pieces if p.licence}, options)
     files = sum(len(found) for _, _, found in listed)
     if not files:
         raise CorpusError(
@@ -139,18 +142,22 @@ def _open_sources(
             if not Path(source).exists():
                 collection(str(source))
             found, root = folder_collection(Path(source), licence=options.licence), Path(source)
-        _check_rights(found, options)
         if any(found.name == other.name for other, _ in opened):
             found = replace(found, name=f"{found.name}-{len(opened) + 1}")
         opened.append((found, root))
     return opened
 
 
-def _check_rights(found: Collection, options: BuildOptions) -> None:
-    terms = terms_of(found.licence)
-    if (terms.machine_learning_forbidden or not terms.known) and not options.i_have_the_rights:
+def _check_rights(name: str, licences: Iterable[str], options: BuildOptions) -> None:
+    """Refuses a collection of which any licence (its own or a piece's) is unknown or forbids machine learning."""
+    for spdx in sorted(licences):
+        terms = terms_or_unknown(spdx)
+        if terms.may_train or options.i_have_the_rights:
+            continue
+        if not terms.known:
+            terms_of(spdx)  # says which names are near
         raise CorpusError(
-            f"The licence of {found.name} does not allow training on it",
+            f"The licence of {name} does not allow training on it",
             expected="a licence that allows machine learning",
             received=terms.name,
             hint="if you hold the rights, say so with --i-have-the-rights (it is noted in the manifest)",
@@ -212,7 +219,7 @@ def _write_store(
 ) -> BuildReport:
     report = _books(out, chunks, selection)
     if not selection.kept:
-        removed = report.duplicates + report.held_out
+        removed = report.duplicates + report.held_out + report.opted_out
         reasons = "; ".join(f"{f['path']}: {f['reason']}" for f in report.failures[:3])
         raise CorpusError(
             "No piece is left to train on",
@@ -285,6 +292,7 @@ def _books(out: Path, chunks: Sequence[tuple[ChunkTask, Chunk]], selection: Sele
         pieces=kept,
         duplicates=reasons["duplicate"],
         held_out=reasons["held out"],
+        opted_out=reasons["opted out"],
         notes=sum(k.draft.info["notes"] for k in selection.kept),
         splits=dict(Counter(k.split for k in selection.kept)),
         styles={name: entry["n"] for name, entry in selection.styles.items()},
@@ -299,6 +307,7 @@ def _manifest(
     licences = {k.draft.source.licence for k in selection.kept if k.draft.source.licence}
     for kept in selection.kept:
         notes[kept.draft.collection] += kept.draft.info["notes"]
+    terms = strictest(terms_or_unknown(s) for s in licences | {c.licence for c, _ in listed})
     return {
         "format": FORMAT,
         "encoding": encoding_fields.ENCODING,
@@ -311,6 +320,7 @@ def _manifest(
             "pieces_made": report.pieces_made,
             "duplicates": report.duplicates,
             "held_out": report.held_out,
+            "opted_out": report.opted_out,
         },
         "splits": report.splits,
         "collections": [
@@ -330,7 +340,8 @@ def _manifest(
             }
             for c, count in listed
         ],
-        "licence": strictest(terms_of(s) for s in licences | {c.licence for c, _ in listed}).spdx,
+        "licence": terms.spdx,
+        "terms": terms.conditions(),
         "i_have_the_rights": options.i_have_the_rights,
         "held_out": [*(["Bach's four-part chorales"] if options.hold_out else []), *options.clean_for],
         "styles": selection.styles,

@@ -10,7 +10,7 @@ from zhiyin.corpus.fetch import check_archive
 from zhiyin.corpus.folder import folder_collection
 from zhiyin.corpus.source import Collection
 from zhiyin.errors import CorpusError
-from zhiyin.provenance.licences import LICENCES, UNKNOWN
+from zhiyin.provenance.licences import terms_or_unknown
 
 LEVELS = ("error", "warning", "note")
 
@@ -25,11 +25,12 @@ class Finding:
 
 
 def check(
-    what: str | Path, *, root: Path | None = None, archive: Path | None = None, i_have_the_rights: bool = False
-) -> list[Finding]:
+    what: str | Path, *, root: Path | None = None, archive: Path | None = None, licence: str = "LicenseRef-own",
+    i_have_the_rights: bool = False,
+) -> list[Finding]:  # fmt: skip
     """Findings on a house collection (by name) or a folder of scores (by path); no error among them: it may be built.
 
-    root: where the unpacked collection lies. archive: the file to compare with the checksum.
+    root: where the unpacked collection lies. archive: the file to compare with the checksum. licence: of a folder's files.
     i_have_the_rights: turns a licence that forbids (or is not known) from an error into a warning that is recorded.
     """
     if str(what) in COLLECTIONS:
@@ -41,9 +42,12 @@ def check(
     path = Path(what)
     if not path.exists():
         collection(str(what))
-    own = folder_collection(path)
-    note = Finding("note", own.name, "own files: nobody is asked; name the licence with --licence if you mean to share")
-    return [note, *_files(own, path, i_have_the_rights)]
+    own = folder_collection(path, licence=licence)
+    findings = _licence(own.name, licence, i_have_the_rights)
+    if licence == "LicenseRef-own":
+        told = "own files: nobody is asked; name the licence with --licence if you mean to share"
+        findings.append(Finding("note", own.name, told))
+    return [*findings, *_files(own, path, i_have_the_rights)]
 
 
 def _papers(found: Collection) -> list[Finding]:
@@ -55,7 +59,7 @@ def _papers(found: Collection) -> list[Finding]:
 
 
 def _licence(subject: str, spdx: str, i_have_the_rights: bool) -> list[Finding]:
-    terms = LICENCES.get(spdx, UNKNOWN)
+    terms = terms_or_unknown(spdx)
     soft = "warning" if i_have_the_rights else "error"
     if not terms.known:
         return [Finding(soft, subject, f"its licence {spdx!r} is not known")]

@@ -105,7 +105,7 @@ def _file_pieces(task: ChunkTask, source: PieceSource) -> list[tuple[dict[str, A
     for score in read_scores(path):
         score, labels = (known.prepare if known else unchanged)(score, source)
         parts = split_movements(score) if source.split_movements else [score]
-        made += [_one_piece(part, labels) for part in parts]
+        made += [one_piece(part, labels) for part in parts]
     for number, (info, _) in enumerate(made, start=1):
         info["id"] = f"{task.collection}/{source.path.with_suffix('').as_posix()}" + (
             f"#{number}" if len(made) > 1 else ""
@@ -115,7 +115,8 @@ def _file_pieces(task: ChunkTask, source: PieceSource) -> list[tuple[dict[str, A
     return made
 
 
-def _one_piece(score: Score, labels: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def one_piece(score: Score, labels: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """One score encoded: its info (labels, counts, content hash) and its arrays by name, fingerprints among them."""
     piece, report = encode(with_keys(score))
     arrays = {f.name: getattr(piece, f.name) for f in fields(piece) if isinstance(getattr(piece, f.name), np.ndarray)}
     arrays["prints"] = piece_hashes(piece)

@@ -16,6 +16,7 @@ from zhiyin.corpus.collections.catalog import COLLECTIONS
 from zhiyin.corpus.composers import composer_groups, composer_name, group_of
 from zhiyin.corpus.groups import group_pieces, split_groups
 from zhiyin.corpus.holdout import reason_held_out, reason_not_clean
+from zhiyin.corpus.optout import opt_outs
 from zhiyin.corpus.source import PieceSource
 from zhiyin.corpus.style_rules import style_of
 from zhiyin.corpus.styles import STYLES, fold, spoken_names
@@ -87,7 +88,7 @@ class Selection:
 
 
 def select(drafts: Sequence[Draft], *, hold_out: bool = True, clean_for: Sequence[str] = ()) -> Selection:
-    """Removes hold-outs and exact duplicates, groups and weighs near duplicates, labels, splits."""
+    """Removes opt-outs, hold-outs and exact duplicates, groups and weighs near duplicates, labels, splits."""
     left, removed = _remove(drafts, hold_out, clean_for)
     if not left:
         return Selection([], removed)
@@ -115,8 +116,12 @@ def _remove(
     left: list[Draft] = []
     removed: list[dict[str, Any]] = []
     seen: dict[str, str] = {}
+    outs = opt_outs()
     for draft in drafts:
         info = draft.info
+        if opted := outs.reason(info["content"], draft.prints):
+            removed.append({"id": info["id"], "kind": "opted out", "reason": opted})
+            continue
         held = reason_held_out(info["labels"], draft.prints) if hold_out else ""
         held = held or next(filter(None, (reason_not_clean(info["labels"], name) for name in clean_for)), "")
         if held:

@@ -12,7 +12,6 @@ Arrays are memory-mapped. The manifest is written last: a folder without one is 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from zhiyin.errors import CorpusError
+from zhiyin.files import atomic_path, atomic_write
 from zhiyin.provenance.package import file_hash
 
 FORMAT = "zhiyin-corpus/1"
@@ -148,32 +148,31 @@ def open_corpus(path: str | Path) -> Corpus:
 
 def write_array(path: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Iterable[np.ndarray]) -> None:
     """Writes parts one after the other as one .npy file, atomically, without holding them together in memory."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    out = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape) if shape[0] else None
     at = 0
-    for part in parts:
-        if out is not None:
-            out[at : at + len(part)] = part
-        at += len(part)
-    if out is None:
-        with temporary.open("wb") as handle:
-            np.save(handle, np.zeros(shape, dtype=dtype))
-    else:
-        out.flush()
-        del out
-    if at != shape[0]:
-        raise CorpusError(f"{path.name} came out wrong", expected=f"{shape[0]} rows", received=f"{at}")
-    os.replace(temporary, path)
+    with atomic_path(path) as temporary:
+        out = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape) if shape[0] else None
+        for part in parts:
+            if out is not None:
+                out[at : at + len(part)] = part
+            at += len(part)
+        if out is None:
+            with temporary.open("wb") as handle:
+                np.save(handle, np.zeros(shape, dtype=dtype))
+        else:
+            out.flush()
+            del out
+        if at != shape[0]:
+            raise CorpusError(f"{path.name} came out wrong", expected=f"{shape[0]} rows", received=f"{at}")
 
 
 def write_json(path: Path, value: Any) -> None:
     """Writes one JSON file atomically."""
-    _write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=False) + "\n")
+    atomic_write(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=False) + "\n")
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes JSON lines atomically."""
-    _write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -181,9 +180,3 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             yield json.loads(line)
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

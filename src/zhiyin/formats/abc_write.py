@@ -6,7 +6,6 @@ Times finer than 1/24 of a quarter are rounded to that grid, unless the score's 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,6 +17,7 @@ import numpy as np
 from zhiyin.formats.abc_tune import LETTERS, parse_key
 from zhiyin.formats.files import atomic_write
 from zhiyin.formats.limits import LIMITS, check
+from zhiyin.provenance.record import MARK, record_text
 from zhiyin.score import UNKNOWN_KEY, UNSPELLED, Mark, Score
 
 _FIFTH_LETTERS = "FCGDAEB"
@@ -59,7 +59,8 @@ def abc_text(score: Score, *, record: Mapping[str, Any] | None = None) -> str:
     score = _on_grid(score)
     lines = _header(score)
     if record is not None:
-        lines.insert(1, "%zhiyin:" + json.dumps(dict(record), sort_keys=True, separators=(",", ":")))
+        told = [f"% {_line(str(record['disclosure']))}"] if record.get("disclosure") else []
+        lines[1:1] = [*told, f"%{MARK}{record_text(record)}"]
     for part in range(max(len(score.parts), 1)):
         lines += _VoiceWriter(score, part).lines()
     return "\n".join(lines) + "\n"

@@ -113,8 +113,9 @@ def load(source: Any, *, expand_repeats: bool = False) -> Score:
 def save(score: Any, path: str | Path, **options: Any) -> Path:
     """Writes a score (or what has one as ``.score``, as compositions do) in the format that the suffix names.
 
-    ``options`` are those of the format's writer.
+    ``options`` are those of the format's writer. What carries a ``record`` has it written into the file.
     """
+    record = getattr(score, "record", None)
     score = score if isinstance(score, Score) else getattr(score, "score", score)
     if not isinstance(score, Score):
         raise InputError("This cannot be saved", expected="a Score or a composition", received=type(score).__name__)
@@ -128,6 +129,8 @@ def save(score: Any, path: str | Path, **options: Any) -> Path:
                 expected="one of " + ", ".join(known) if known else "none",
                 received=repr(name),
             )
+    if record and "record" in known:
+        options.setdefault("record", record)
     write(score, path, **options)
     return Path(path)
 

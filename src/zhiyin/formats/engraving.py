@@ -26,8 +26,9 @@ from zhiyin.errors import FormatError
 from zhiyin.formats.files import atomic_write
 from zhiyin.formats.limits import LIMITS, check
 from zhiyin.formats.musicxml_write import musicxml_text
-from zhiyin.formats.raster import svg_to_png
+from zhiyin.formats.raster import svg_to_png, with_png_text
 from zhiyin.formats.svg import MUSIC_FONT, TEXT_FONTS, font_face, parse_svg, size_of, stack, svg_text, tag
+from zhiyin.provenance.record import MARK, record_text
 from zhiyin.score.score import Score
 
 _WORKER = Path(__file__).with_name("engraving_worker.py")
@@ -131,9 +132,17 @@ def write_svg(score: Score, path: str | Path, *, record: Mapping[str, Any] | Non
     return atomic_write(path, notation_svg(score, record=record, strict=strict))
 
 
-def write_png(score: Score, path: str | Path, *, width: int = 1600, strict: bool = False) -> Path:
-    """Writes the notation of a score to one .png file, ``width`` pixels wide. Raises FormatError."""
-    return atomic_write(path, svg_to_png(notation_svg(score, strict=strict), width=width))
+def write_png(
+    score: Score,
+    path: str | Path,
+    *,
+    record: Mapping[str, Any] | None = None,
+    width: int = 1600,
+    strict: bool = False,
+) -> Path:
+    """Writes the notation of a score to one .png file, ``width`` pixels wide, ``record`` as a text chunk."""
+    png = svg_to_png(notation_svg(score, strict=strict), width=width)
+    return atomic_write(path, png if record is None else with_png_text(png, MARK.rstrip(":"), record_text(record)))
 
 
 def _losses(log: str) -> str:

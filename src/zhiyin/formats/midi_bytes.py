@@ -14,9 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zhiyin.provenance.record import MARK, record_text
+
 TEXT, COPYRIGHT, TRACK_NAME, LYRIC, MARKER = 0x01, 0x02, 0x03, 0x05, 0x06
 TEMPO, METER, KEY = 0x51, 0x58, 0x59
-RECORD_PREFIX = b"zhiyin:"
+RECORD_PREFIX = MARK.encode("ascii")
 _PIECE = 110  # bytes of a record per text event: every length stays a single byte
 _RECORD = re.compile(rb"\xff\x01([\x08-\x7f])" + RECORD_PREFIX)
 Event = tuple[int, int, bytes]  # tick, order among events of one tick, bytes without the delta time
@@ -62,25 +64,29 @@ def file_bytes(tracks: list[bytes], ticks_per_quarter: int) -> bytes:
 
 
 def record_events(record: Mapping[str, Any]) -> list[bytes]:
-    """A record as text events, in order; JSON with sorted keys, so that the same record gives the same bytes."""
-    packed = json.dumps(dict(record), sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    """A record as text events, in order: first the line for people that it holds, then the record in pieces."""
+    packed = record_text(record).encode("ascii")
     pieces = [packed[i : i + _PIECE] for i in range(0, len(packed), _PIECE)]
-    return [meta(TEXT, RECORD_PREFIX + piece) for piece in pieces]
+    told = [text_meta(TEXT, str(record["disclosure"]))] if record.get("disclosure") else []
+    return told + [meta(TEXT, RECORD_PREFIX + piece) for piece in pieces]
 
 
 def find_record(data: bytes) -> dict[str, Any] | None:
     """The record inside the bytes of a MIDI file, or None where there is none or it is damaged."""
+    try:
+        record = json.loads(record_in(data))
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def record_in(data: bytes) -> str:
+    """The text of the record inside the bytes of a MIDI file, as it stands there; "" where there is none."""
     pieces = []
     for match in _RECORD.finditer(data):
         length, start = match.group(1)[0], match.start() + 3
         pieces.append(data[start + len(RECORD_PREFIX) : start + length])
-    if not pieces:
-        return None
-    try:
-        record = json.loads(b"".join(pieces))
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
+    return b"".join(pieces).decode("ascii", "replace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,4 +275,5 @@ def _metadata(root: Element) -> dict[str, str]:
     out["movement-number"] = (root.findtext("movement-number") or "").strip()
     for extra in root.iterfind("identification/miscellaneous/miscellaneous-field"):
         out.setdefault(extra.get("name", ""), (extra.text or "").strip())
+    out.pop("zhiyin", None)  # where records stood before 2026-11-25; formats.recorded reads them
     return {k: v for k, v in out.items() if k and v}

@@ -9,7 +9,6 @@ the order of graces that share an onset, and notes past four voices a staff (cut
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from zhiyin.formats.files import atomic_write
 from zhiyin.formats.musicxml_marks import element
 from zhiyin.formats.musicxml_page import Page, page_of
 from zhiyin.formats.musicxml_part import PartWriter
+from zhiyin.provenance.record import MARK, record_text
 from zhiyin.score.dynamics import velocity_to_marks
 from zhiyin.score.score import UNSPELLED, Score
 from zhiyin.score.spelling import spell
@@ -39,7 +39,7 @@ _CREDITS = ("title", "subtitle", "composer", "arranger", "lyricist", "poet", "co
 
 
 def write_musicxml(score: Score, path: str | Path, *, record: Mapping[str, object] | None = None) -> None:
-    """Writes ``score`` to ``path``: packed when the suffix is .mxl, else plain. ``record`` is embedded as JSON."""
+    """Writes ``score`` to ``path``: packed when the suffix is .mxl, else plain. ``record`` is embedded as JSON in identification/encoding."""
     text = musicxml_text(score, record=record)
     atomic_write(path, packed(text) if Path(path).suffix.lower() == ".mxl" else text.encode("utf-8"))
 
@@ -87,18 +87,23 @@ def _identification(score: Score, record: Mapping[str, object] | None) -> str:
     )
     rights = element("rights", meta["copyright"]) if meta.get("copyright") else ""
     date = element("encoding-date", meta["date"]) if _is_date(meta.get("date", "")) else ""
-    encoding = f"<encoding><software>zhiyin</software>{date}{_supports()}</encoding>"
+    encoding = f"<encoding><software>zhiyin</software>{date}{_told(record)}{_supports()}</encoding>"
     source = element("source", meta["source"]) if meta.get("source") else ""
     fields = [
         element("miscellaneous-field", v, name=k)
         for k, v in sorted(meta.items())
         if k not in _CREDITS and k != "source" and v
     ]
-    if record is not None:
-        told = json.dumps(record, sort_keys=True, ensure_ascii=False)
-        fields.append(element("miscellaneous-field", told, name="zhiyin"))
     misc = f"<miscellaneous>{''.join(fields)}</miscellaneous>" if fields else ""
     return f"<identification>{creators}{rights}{encoding}{source}{misc}</identification>\n"
+
+
+def _told(record: Mapping[str, object] | None) -> str:
+    """The line for people and the record, as two descriptions of the encoding."""
+    if record is None:
+        return ""
+    told = element("encoding-description", str(record["disclosure"])) if record.get("disclosure") else ""
+    return told + element("encoding-description", MARK + record_text(record))
 
 
 def _is_date(text: str) -> bool:

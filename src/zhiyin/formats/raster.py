@@ -5,6 +5,8 @@ Knows nothing of music and nothing of files.
 
 from __future__ import annotations
 
+import struct
+import zlib
 from contextlib import ExitStack
 from functools import cache
 from importlib.resources import as_file, files
@@ -85,3 +87,22 @@ def _draw(svg: str, width: int, background: str, system_fonts: bool) -> bytes:
     except Exception as error:  # resvg raises plain ValueError and its own types
         raise FormatError("The drawing cannot be turned into PNG", received=str(error)) from error
     return bytes(png)
+
+
+def with_png_text(png: bytes, keyword: str, text: str) -> bytes:
+    """The same picture with a text chunk (tEXt, ASCII) before its end."""
+    body = b"tEXt" + keyword.encode("ascii") + b"\0" + text.encode("ascii")
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:-12] + chunk + png[-12:]
+
+
+def png_text(png: bytes, keyword: str) -> str:
+    """The text of the first tEXt chunk with this keyword, "" where there is none."""
+    at, wanted = 8, keyword.encode("ascii") + b"\0"
+    while at + 8 <= len(png):
+        length = int.from_bytes(png[at : at + 4], "big")
+        body = png[at + 8 : at + 8 + length]
+        if png[at + 4 : at + 8] == b"tEXt" and body.startswith(wanted):
+            return body[len(wanted) :].decode("latin-1")
+        at += length + 12
+    return ""

@@ -7,7 +7,6 @@ give the same bytes. What is lost: everything that is not heard.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,8 +21,9 @@ from zhiyin.formats.limits import LIMITS
 from zhiyin.formats.midi_bytes import Event, track_chunk
 from zhiyin.formats.midi_write import midi_bytes, part_channels
 from zhiyin.formats.mixing import add_room, fade_out, limit, loudness, room, silence_from, true_peak
-from zhiyin.formats.sound_tags import with_id3, with_ogg_serial
+from zhiyin.formats.sound_tags import add_wav_info, with_id3, with_ogg_serial
 from zhiyin.formats.soundfont import Soundfont, find_soundfont
+from zhiyin.provenance.record import record_text
 from zhiyin.score import Score
 from zhiyin.score.performance import perform as performed
 from zhiyin.score.repeats import expand_repeats
@@ -39,6 +39,9 @@ FORMATS = {
     ".ogg": ("OGG", "VORBIS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
+COMMENT_HEAD = "machine-composed with zhiyin"
+RECORD_WORD = "record: "  # stands before the record in the comment
+WAV_RECORD = b"IZHI"  # the INFO text that holds it in WAV, where comments over 2 kB are lost on other programs
 _KEYBOARDS = range(24)  # programs that sit in one place; other parts are spread from left to right
 
 
@@ -62,7 +65,7 @@ def write_sound(
     perform: bool = True,
     reverb: float = 0.25,
 ) -> SoundReport:
-    """Writes the sound of a score; the suffix chooses the format. ``record`` goes into the comment tag.
+    """Writes the sound of a score; the suffix chooses the format. ``record`` goes into the comment tag (WAV: INFO).
 
     perform: with the seeded rules of performance, else as notated. reverb: 0 dry .. 1 as loud as the instruments.
     """
@@ -74,7 +77,9 @@ def write_sound(
     mix = render(score, font, seed=seed, perform=perform, reverb=reverb)
     report = SoundReport(len(mix) / RATE, font, true_peak(mix), loudness(mix, RATE))
     with atomic_path(path) as temporary:
-        _write(mix, temporary, kind, _tags(score, font, record))
+        _write(mix, temporary, kind, _tags(score, font, record if kind != ".wav" else None, bool(record)))
+        if record is not None and kind == ".wav":
+            add_wav_info(temporary, WAV_RECORD, record_text(record))
     return report
 
 
@@ -165,12 +170,13 @@ def _finished(mix: np.ndarray) -> np.ndarray:
     return fade_out(mix[: max(silence_from(mix, 10 ** (-66 / 20)), RATE // 10)], RATE, 0.4)
 
 
-def _tags(score: Score, font: Soundfont, record: Mapping[str, Any] | None) -> dict[str, str]:
-    """Tags by soundfile's names; the comment says how the piece was made."""
-    comment = f"soundfont: {font.name}"
+def _tags(score: Score, font: Soundfont, record: Mapping[str, Any] | None, composed: bool) -> dict[str, str]:
+    """Tags by soundfile's names; the comment says that (where ``composed``) and how (``record``) the piece was made."""
+    words = [COMMENT_HEAD] if composed else []
+    words.append(f"soundfont: {font.name}")
     if record is not None:
-        packed = json.dumps(dict(record), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        comment = f"machine-composed with zhiyin; {comment}; record: {packed}"
+        words.append(RECORD_WORD + record_text(record))
+    comment = "; ".join(words)
     wanted = {
         "title": score.metadata.get("title", ""),
         "artist": score.metadata.get("composer", ""),

@@ -1,4 +1,5 @@
-"""What soundfile leaves undone in the bytes of sound files: a fixed Ogg serial number, and ID3 tags in UTF-8 for MP3.
+"""What soundfile leaves undone in the bytes of sound files: a fixed Ogg serial number, ID3 tags in UTF-8 for MP3, and long
+texts in WAV (libsndfile does not read INFO texts of more than 2 kB).
 
 libsndfile draws an Ogg stream's serial number from the clock, so that no two files are equal; a page's checksum is
 linear, so that the new one is the old one plus the checksum of the difference. Knows nothing about music or samples.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 
 _POLYNOMIAL = 0x04C11DB7
 _ID3_FRAMES = {"title": b"TIT2", "artist": b"TPE1", "copyright": b"TCOP", "software": b"TSSE"}
@@ -64,6 +66,46 @@ def with_id3(data: bytes, tags: Mapping[str, str]) -> bytes:
     if tags.get("comment"):
         frames += _frame(b"COMM", b"\x03eng\x00" + tags["comment"].encode("utf-8"))
     return b"ID3\x04\x00\x00" + _seven_bits(len(frames)) + frames + data
+
+
+def add_wav_info(path: Path, name: bytes, text: str) -> None:
+    """Puts one more LIST INFO chunk with one text at the end of a WAV file. name: four letters; text: ASCII."""
+    body = text.encode("ascii") + b"\0"
+    body += b"\0" * (len(body) % 2)
+    chunk = b"INFO" + name + struct.pack("<I", len(body)) + body
+    with path.open("r+b") as out:
+        end = out.seek(0, 2)
+        out.write(b"\0" * (end % 2) + b"LIST" + struct.pack("<I", len(chunk)) + chunk)
+        size = out.tell() - 8
+        out.seek(4)
+        out.write(struct.pack("<I", size))
+
+
+def wav_info(path: Path, name: bytes, limit: int = 1 << 20) -> str:
+    """The first text ``name`` of the LIST INFO chunks of a WAV file, "" where there is none; at most ``limit`` bytes."""
+    with path.open("rb") as file:
+        at, end = 12, file.seek(0, 2)
+        for _ in range(10_000):
+            if at + 12 > end:
+                break
+            file.seek(at)
+            kind, size = struct.unpack("<4sI", file.read(8))
+            if kind == b"LIST" and size <= limit + 64:
+                found = _info_text(file.read(size), name)
+                if found:
+                    return found
+            at += 8 + size + size % 2
+    return ""
+
+
+def _info_text(chunk: bytes, name: bytes) -> str:
+    at = 4
+    while chunk[:4] == b"INFO" and at + 8 <= len(chunk):
+        size = int.from_bytes(chunk[at + 4 : at + 8], "little")
+        if chunk[at : at + 4] == name:
+            return chunk[at + 8 : at + 8 + size].split(b"\0")[0].decode("utf-8", "replace")
+        at += 8 + size + size % 2
+    return ""
 
 
 def _frame(name: bytes, body: bytes) -> bytes:

@@ -6,7 +6,6 @@ Knows nothing of music: it is handed drawings and gives back drawings.
 from __future__ import annotations
 
 import base64
-import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from zhiyin.errors import FormatError
+from zhiyin.provenance.record import record_text
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -33,6 +33,7 @@ _URL = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _CSS_ID = re.compile(r"#([A-Za-z_][\w.-]*)")
 
+RECORD_ID = "zhiyin-record"  # of the metadata element that holds a record
 ET.register_namespace("", SVG)
 ET.register_namespace("xlink", XLINK)
 
@@ -154,18 +155,13 @@ def stack(pages: Sequence[str], *, gap: float = 24.0, record: Mapping[str, Any] 
         tag("svg"), {"viewBox": f"0 0 {width:g} {height:g}", "width": f"{width:g}", "height": f"{height:g}"}
     )
     if record is not None:
-        ET.SubElement(out, tag("metadata")).text = record_text(record)
+        ET.SubElement(out, tag("metadata"), {"id": RECORD_ID}).text = record_text(record)
     y = 0.0
     for root, (w, h) in zip(roots, sizes):
         root.attrib.update({"x": f"{(width - w) / 2:g}", "y": f"{y:g}", "width": f"{w:g}", "height": f"{h:g}"})
         out.append(root)
         y += h + gap
     return svg_text(out)
-
-
-def record_text(record: Mapping[str, Any]) -> str:
-    """A record as one line of JSON with sorted names: the same record, the same bytes."""
-    return json.dumps(record, ensure_ascii=False, sort_keys=True, default=str)
 
 
 @cache

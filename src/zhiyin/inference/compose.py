@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ import numpy as np
 
 from zhiyin.encoding.fields import MAX_PARTS
 from zhiyin.errors import ControlError
+from zhiyin.formats.recorded import music_of
 from zhiyin.inference.brief import Brief, make_brief
 from zhiyin.inference.controls import Controls, merge
 from zhiyin.inference.finish import finish, seconds_of, steps_of_bar
 from zhiyin.inference.judge import Verdict, choose, judge
+from zhiyin.inference.made import Made
 from zhiyin.inference.masks import cadence_masks
 from zhiyin.inference.plan import Plan, make_plan
 from zhiyin.inference.request import Request, Sampling, make_sampling
@@ -27,7 +29,9 @@ from zhiyin.inference.sampler import Sampler, Written
 from zhiyin.inference.words import Words, parse_words
 from zhiyin.measures.playability import KEYBOARDS, find_problems
 from zhiyin.provenance.package import STEP, Package, load_package
+from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
+from zhiyin.version import __version__
 
 MAX_CANDIDATES = 64
 _ROUNDS = 3  # batches of candidates at most, where too few can be played
@@ -49,7 +53,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Piece:
-    """One composed piece: its score, its rows and plan, and the report of how it came about."""
+    """One composed piece: its score, its rows and plan, the report of how it came about, and its record."""
 
     score: Score
     rows: np.ndarray
@@ -57,24 +61,11 @@ class Piece:
     brief: Brief
     verdict: Verdict
     report: Mapping[str, Any]
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Composition:
+class Composition(Made[Piece]):
     """What ``compose`` gives: the kept pieces, best first after the first, and the report they share."""
-
-    pieces: tuple[Piece, ...]
-    report: Mapping[str, Any]
-
-    @property
-    def score(self) -> Score:
-        """The first piece's score."""
-        return self.pieces[0].score
-
-    @property
-    def scores(self) -> tuple[Score, ...]:
-        """The scores of all kept pieces."""
-        return tuple(p.score for p in self.pieces)
 
 
 def compose(
@@ -91,13 +82,23 @@ def compose(
     ``on_take`` is called with the first piece as soon as it is written; it is among those kept. Options may also be
     given by name (takes=1, temperature=0.9 …).
     """
-    options, controls = _split(options or Options(), controls)
+    options, controls = split_options(options or Options(), controls)
     package = model if isinstance(model, Package) else load_package(model)
     package.graph_path(STEP)
     said = read_controls(words, Controls(**controls), package.manifest)
     seed = said.controls.seed if said.controls.seed is not None else secrets.randbelow(2**31)
     studio = Studio(sampler or Sampler(package), package.manifest, options, said.controls)
-    pieces = studio.compose(seed, on_take)
+    settings = settings_of({"words": words, **controls, "seed": seed}, options)
+
+    def recorded(piece: Piece) -> Piece:
+        """The piece with its record."""
+        record = make_record(
+            "compose", __version__, {**settings, "take": piece.report["take"]}, model=package.manifest,
+            model_hash=package.hash, notes=music_of(piece.score),
+        )  # fmt: skip
+        return replace(piece, record=record)
+
+    pieces = [recorded(p) for p in studio.compose(seed, lambda p: on_take(recorded(p)) if on_take else None)]
     shared = {
         "seed": seed, "model": package.manifest.get("name"), "model_hash": package.hash,
         "understood": said.understood, "ignored": said.ignored,
@@ -114,7 +115,7 @@ def read_controls(words: str, flags: Controls, manifest: Mapping[str, Any]) -> W
     return said
 
 
-def _split(options: Options, given: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
+def split_options(options: Options, given: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
     """Keyword arguments sorted into options and controls; ControlError for names that are neither."""
     known = {n: given.pop(n) for n in list(given) if n in Options.__dataclass_fields__ and given[n] is not None}
     unknown = [n for n in given if n not in Controls.__dataclass_fields__]
@@ -135,6 +136,12 @@ def _split(options: Options, given: dict[str, Any]) -> tuple[Options, dict[str, 
     return replace(options, candidates=max(options.candidates, options.takes)), {
         k: v for k, v in given.items() if v is not None
     }
+
+
+def settings_of(given: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """All that determines a piece as a record writes it: what was given and every option that is set."""
+    chosen = {name: value for name, value in vars(options).items() if value is not None}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in {**given, **chosen}.items()}
 
 
 class Studio:
@@ -172,6 +179,11 @@ class Studio:
             "kept": len(kept),
         }
         return [self.pieces[i] for i in kept]
+
+    def take(self, seed: int, number: int) -> Piece:
+        """One candidate by its number, written alone: the same notes as among the others."""
+        self._write(seed, [number])
+        return self.pieces[-1]
 
     def _write(self, seed: int, takes: list[int]) -> None:
         briefs = [self._brief(seed, take) for take in takes]

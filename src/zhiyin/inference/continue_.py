@@ -7,8 +7,8 @@ untouched input on a tick grid that holds both exactly.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,43 +16,43 @@ import numpy as np
 
 from zhiyin.encoding.fields import CONTROL_COLUMN
 from zhiyin.errors import ControlError, InputError
-from zhiyin.inference.compose import Options, take_seed
+from zhiyin.formats.recorded import music_of
+from zhiyin.inference.compose import Options, settings_of, take_seed
 from zhiyin.inference.controls import MAX_BARS, Controls, check_controls, find_named
 from zhiyin.inference.judge import Verdict, choose
+from zhiyin.inference.made import Made
 from zhiyin.inference.past import read_past
 from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler, Written, window_of
 from zhiyin.measures.playability import Problem, find_problems
 from zhiyin.provenance.package import STEP, Package, load_package
+from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
+from zhiyin.version import __version__
 
 
 @dataclass(frozen=True)
 class Continued:
-    """One continuation: the whole score, its new rows, and the report of how it came about."""
+    """One continuation: the whole score, its new rows, the report of how it came about, and its record."""
 
     score: Score
     rows: np.ndarray
     verdict: Verdict
     report: Mapping[str, Any]
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Continuation(Made[Continued]):
+    """What ``continue_`` gives: the kept continuations, best first, and the report of the first."""
 
 
 @dataclass(frozen=True)
-class Continuation:
-    """What ``continue_`` gives: the kept continuations, best first, and the report of the first."""
+class Wish:
+    """What is asked of a continuation besides the music: bars, style ("" = none said), how it closes ("" = authentic)."""
 
-    pieces: tuple[Continued, ...]
-    report: Mapping[str, Any]
-
-    @property
-    def score(self) -> Score:
-        """The best continuation: the input and the new bars."""
-        return self.pieces[0].score
-
-    @property
-    def scores(self) -> tuple[Score, ...]:
-        """All kept continuations."""
-        return tuple(p.score for p in self.pieces)
+    bars: int = 8
+    style: str | None = None
+    cadence: str | None = None
 
 
 def continue_(
@@ -71,41 +71,71 @@ def continue_(
     style: of the model's catalog, if the model should be told one. cadence: how the end closes (authentic by default).
     options: takes, candidates and sampling as in ``compose`` (one take of four candidates by default).
     """
-    if not 1 <= bars <= MAX_BARS:
-        raise ControlError("bars out of range", expected=f"1..{MAX_BARS}", received=str(bars))
-    if not len(score.notes):
-        raise InputError("Nothing to continue", expected="a score with notes", received="0 notes")
-    check_controls(Controls(cadence=cadence), (), ())
     package = model if isinstance(model, Package) else load_package(model)
     package.graph_path(STEP)
     options = options or Options(takes=1, candidates=4)
     seed = secrets.randbelow(2**31) if seed is None else seed
-    window = window_of(package)
-    past = read_past(score, bars, cadence)
-    controls = past.piece.controls.astype(np.int64)
-    if style:
-        found = find_named("style", style, package.manifest.get("styles", ()))
-        controls[CONTROL_COLUMN["style"]] = int(found["id"])
-    sampling = make_sampling(package.manifest, options.temperature, options.top_p, options.min_p)
+    wish = Wish(bars, style, cadence)
+    further = Further(score, wish, package, options, sampler)
     takes = range(max(options.candidates, options.takes))
-    requests = [past.request(controls, sampling, take_seed(seed, k), window) for k in takes]
-    written = (sampler or Sampler(package)).sample(requests)
-    shift = past.shift(window)
-    scores = [past.join(score, w.rows, shift) for w in written]
+    written, scores = further.write(seed, takes)
     verdicts = [Verdict(_new_problems(score, s), w.nats_per_note, 0.0) for s, w in zip(scores, written)]
     kept = choose([w.rows for w in written], verdicts, options.takes)
     if not kept:
         kept = [min(takes, key=lambda i: len(verdicts[i].problems))]
+    key = further.past.key.name
     shared = {
-        "seed": seed, "model": package.manifest.get("name"), "model_hash": package.hash, "bars": bars, "key": past.key.name,
-        "form": "".join(s.letter for s in past.sections), "given_notes": len(score.notes), "understood": [], "ignored": [],
-        "assumed": [f"key {past.key.name}"] + ([] if style else ["no style said to the model"]),
+        "seed": seed, "model": package.manifest.get("name"), "model_hash": package.hash, "bars": bars, "key": key,
+        "form": "".join(s.letter for s in further.past.sections), "given_notes": len(score.notes), "understood": [], "ignored": [],
+        "assumed": [f"key {key}"] + ([] if style else ["no style said to the model"]),
     }  # fmt: skip
-    pieces = tuple(
-        Continued(scores[i], written[i].rows, verdicts[i], {**shared, **_report(scores[i], written[i], verdicts[i], i)})
-        for i in kept
-    )
+    settings = settings_of({**vars(wish), "seed": seed}, options)
+
+    def made(i: int) -> Continued:
+        record = make_record(
+            "continue", __version__, {**settings, "take": i}, model=package.manifest, model_hash=package.hash,
+            notes=music_of(scores[i]), inputs=[{"heard": music_of(score).heard["heard"]}],
+        )  # fmt: skip
+        report = {**shared, **_report(scores[i], written[i], verdicts[i], i)}
+        return Continued(scores[i], written[i].rows, verdicts[i], report, record)
+
+    pieces = tuple(made(i) for i in kept)
     return Continuation(pieces, {**pieces[0].report, "takes": [dict(p.report) for p in pieces]})
+
+
+class Further:
+    """Writes continuations of one score under one wish. Raises ControlError and InputError for what cannot be."""
+
+    def __init__(
+        self, score: Score, wish: Wish, package: Package, options: Options, sampler: Sampler | None = None
+    ) -> None:
+        if not 1 <= wish.bars <= MAX_BARS:
+            raise ControlError("bars out of range", expected=f"1..{MAX_BARS}", received=str(wish.bars))
+        if not len(score.notes):
+            raise InputError("Nothing to continue", expected="a score with notes", received="0 notes")
+        check_controls(Controls(cadence=wish.cadence), (), ())
+        self.score, self.window = score, window_of(package)
+        self.past = read_past(score, wish.bars, wish.cadence)
+        self.controls = self.past.piece.controls.astype(np.int64)
+        if wish.style:
+            found = find_named("style", wish.style, package.manifest.get("styles", ()))
+            self.controls[CONTROL_COLUMN["style"]] = int(found["id"])
+        self.sampling = make_sampling(package.manifest, options.temperature, options.top_p, options.min_p)
+        self.sampler = sampler or Sampler(package)
+
+    def write(self, seed: int, takes: Iterable[int]) -> tuple[list[Written], list[Score]]:
+        """The candidates with these numbers, and the whole scores they make."""
+        requests = [self.past.request(self.controls, self.sampling, take_seed(seed, k), self.window) for k in takes]
+        written = self.sampler.sample(requests)
+        shift = self.past.shift(self.window)
+        return written, [self.past.join(self.score, w.rows, shift) for w in written]
+
+
+def with_title(score: Score, source: str) -> Score:
+    """A continuation of a piece without a title is named after the file it goes on from."""
+    if score.metadata.get("title"):
+        return score
+    return score.replace(metadata={**score.metadata, "title": f"{Path(source).stem} continued"})
 
 
 def _new_problems(before: Score, after: Score) -> tuple[Problem, ...]:

@@ -8,6 +8,7 @@ Nothing here reads files.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -85,12 +86,36 @@ def key_scores(weights: np.ndarray, profile: str = "aarden") -> np.ndarray:
     """Correlation of a pitch-class vector (12,) with each key; float (2, 12): mode x tonic."""
     if profile not in PROFILES:
         raise InputError("Unknown key profile", expected=", ".join(PROFILES), received=repr(profile))
+    a = weights - weights.mean()
+    return _turned(profile) @ a / (np.linalg.norm(a) or 1.0)
+
+
+@cache
+def _turned(profile: str) -> np.ndarray:
+    """The profiles of the 24 keys, each of mean 0 and length 1; float (2, 12, 12): mode x tonic x pitch class."""
     base = np.array(PROFILES[profile])
     turned = np.stack([[np.roll(base[m], t) for t in range(12)] for m in range(2)])
-    a = weights - weights.mean()
-    b = turned - turned.mean(axis=2, keepdims=True)
-    norm = np.linalg.norm(a) * np.linalg.norm(b, axis=2)
-    return (b @ a) / np.where(norm > 0, norm, 1.0)
+    turned -= turned.mean(axis=2, keepdims=True)
+    return turned / np.linalg.norm(turned, axis=2, keepdims=True)
+
+
+def rank_keys(
+    weights: np.ndarray, *, bass: int | None = None, profile: str = "aarden", signature: int | None = None
+) -> tuple[int, int, np.ndarray]:
+    """(tonic, mode, scores) of the best key of a pitch-class vector (12,); scores (2, 12) are counted from that tonic.
+
+    bass: the last bass note; signature: fifths of a stated one. Counted from the bass inside, so that a transposed
+    passage gives the same figures to the last bit; of equal keys the first above the bass wins, major before minor.
+    """
+    base = 0 if bass is None else bass % 12
+    scores = key_scores(np.roll(weights, -base), profile)
+    if bass is not None:
+        scores[:, 0] += FINAL_BASS
+    if signature is not None:
+        for mode in range(2):
+            scores[mode, (tonic_of(signature, mode) - base) % 12] += SIGNATURE
+    mode, above = divmod(int(scores.argmax()), 12)
+    return (above + base) % 12, mode, np.roll(scores, -above, axis=1)
 
 
 def find_key(
@@ -103,18 +128,12 @@ def find_key(
     weights = pitch_class_weights(score, begin, end)
     if weights.sum() == 0:
         raise InputError("No key can be found", expected="pitched notes", received="none in the passage")
-    scores = key_scores(weights, profile)
     bass = _last_bass(score, begin, score.end if end is None else end)
-    if bass is not None:
-        scores[:, bass % 12] += FINAL_BASS
-    if signature is not None:
-        for mode in range(2):
-            scores[mode, tonic_of(signature, mode)] += SIGNATURE
-    mode, tonic = divmod(int(scores.argmax()), 12)
+    tonic, mode, scores = rank_keys(weights, bass=bass, profile=profile, signature=signature)
     fifths = fifths_of(tonic, mode)
     if signature is not None and (fifths - signature) % 12 == 0:
         fifths = signature
-    return Key(tonic, mode, fifths, float(scores[mode, tonic]))
+    return Key(tonic, mode, fifths, float(scores[mode, 0]))
 
 
 def _last_bass(score: Score, begin: int, end: int) -> int | None:

@@ -30,6 +30,23 @@ class Terms:
         closed = self.share_alike or self.non_commercial or self.no_derivatives or self.machine_learning_forbidden
         return self.known and not closed
 
+    @property
+    def may_train(self) -> bool:
+        """Whether training on it needs nobody to say that they hold the rights."""
+        return self.known and not self.machine_learning_forbidden
+
+    def conditions(self) -> list[str]:
+        """What it asks, in words."""
+        asked = {
+            "give attribution": self.attribution,
+            "share alike": self.share_alike,
+            "no commercial use": self.non_commercial,
+            "no derivatives": self.no_derivatives,
+            "no machine learning": self.machine_learning_forbidden,
+            "not known: ask the holders of the rights": not self.known,
+        }
+        return [words for words, holds in asked.items() if holds]
+
 
 LICENCES: dict[str, Terms] = {
     terms.spdx: terms
@@ -94,13 +111,20 @@ def terms_of(spdx: str) -> Terms:
     return LICENCES[spdx]
 
 
+def terms_or_unknown(expression: str) -> Terms:
+    """The terms of an SPDX name, or of several joined by AND; names that the table does not have count as not known."""
+    names = [name.strip() for name in expression.split(" AND ") if name.strip()]
+    found = [LICENCES.get(n) or Terms(n, "not known", attribution=True, known=False) for n in names]
+    return found[0] if len(found) == 1 else strictest(found)
+
+
 def strictest(terms: Iterable[Terms]) -> Terms:
     """All terms at once: what holds for something that is made of works under each of them."""
     listed = list(terms)
     if not listed:
         return UNKNOWN
     return Terms(
-        " AND ".join(sorted({t.spdx for t in listed})),
+        " AND ".join(sorted({name for t in listed for name in t.spdx.split(" AND ")})),
         "; ".join(sorted({t.name for t in listed})),
         attribution=any(t.attribution for t in listed),
         share_alike=any(t.share_alike for t in listed),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zhiyin.errors import PackageError, near_names
+from zhiyin.files import data_folder
 
 FORMAT = "package/1"
 MANIFEST = "manifest.json"
@@ -68,12 +69,7 @@ class Package:
 
 def packages_folder() -> Path:
     """Where ``zhiyin train`` puts packages by default: the user's data folder (``ZHIYIN_HOME`` overrides it)."""
-    home = os.environ.get("ZHIYIN_HOME")
-    if home:
-        return Path(home) / "packages"
-    import platformdirs  # only asked for when no override is given
-
-    return Path(platformdirs.user_data_dir("zhiyin")) / "packages"
+    return data_folder() / "packages"
 
 
 def list_packages() -> dict[str, Path]:

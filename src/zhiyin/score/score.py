@@ -151,8 +151,8 @@ class Score:
     def tempo_map(self) -> np.ndarray:
         """Tempo changes as float array (changes, 2): onset in ticks, quarters per minute. First row at 0."""
         points: dict[int, float] = {0: DEFAULT_TEMPO_QPM}
-        for bar in self.bars[self.bars["tempo_qpm"] > 0]:
-            points[int(bar["onset"])] = float(bar["tempo_qpm"])
+        stated = self.bars[self.bars["tempo_qpm"] > 0]
+        points |= dict(zip(stated["onset"].tolist(), stated["tempo_qpm"].tolist()))
         for mark in self.marks:
             if mark.kind == "tempo" and "=" in mark.value:
                 points[mark.onset] = float(mark.value.rsplit("=", 1)[1])

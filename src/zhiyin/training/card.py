@@ -18,6 +18,7 @@ def write_card(manifest: Mapping[str, Any]) -> str:
         f"{manifest['version']}. It composes, continues and completes scores; every piece it writes is machine-composed and says so.",
         "",
         *_learnt_from(manifest),
+        *_terms(manifest.get("corpus") or {}),
         "## How well it predicts",
         "",
         f"{m['nats']:.3f} nats per note on {m['n']:,} held-out notes ({'pieces of no training work' if m['split'] == 'valid' else 'TRAINING pieces: there were too few to hold out'}), "
@@ -54,6 +55,7 @@ def write_encoder_card(manifest: Mapping[str, Any]) -> str:
         "It reads notes and meter; velocity, tempo, instruments (but drums), part numbers, keys and labels are not shown to it.",
         "",
         *_learnt_from(manifest),
+        *_terms(manifest.get("corpus") or {}),
         "## How it was trained",
         "",
         f"Without labels: hidden rows are predicted, and two windows of a piece attract each other while others repel. "
@@ -92,6 +94,19 @@ def _learnt_from(manifest: Mapping[str, Any]) -> list[str]:
 def _collections(manifest: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     found = manifest["collections"]
     return list(found.items()) if isinstance(found, Mapping) else [(c["name"], c) for c in found]
+
+
+def _terms(corpus: Mapping[str, Any]) -> list[str]:
+    """What all licences together ask, and whether somebody took one on themselves."""
+    if "licence" not in corpus:
+        return []
+    asked = "; ".join(corpus.get("terms") or ["nothing"])
+    lines = [f"All licences together: {corpus['licence']}. They ask: {asked}.", ""]
+    if corpus.get("i_have_the_rights"):
+        lines += ["Who trained it said that they hold the rights to what has no known licence or forbids machine learning.", ""]
+    if corpus.get("opted_out"):
+        lines += [f"{corpus['opted_out']} pieces were left out because somebody opted out.", ""]
+    return lines
 
 
 def _baselines(metrics: Mapping[str, Any]) -> list[str]:

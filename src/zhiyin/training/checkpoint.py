@@ -7,7 +7,6 @@ metadata holds the step, the history and the recipe.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from zhiyin.errors import TrainingError
+from zhiyin.files import atomic_path
 
 NAME = "checkpoint.safetensors"
 
@@ -60,14 +60,9 @@ def save_checkpoint(folder: Path, weights: Weights, progress: Progress, recipe: 
         for key, value in weights.optimiser.state.get(parameter, {}).items():
             tensors[f"optimiser/{name}/{key}"] = torch.as_tensor(value)
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{NAME}.part"
-    save_file(
-        tensors,
-        temporary,
-        metadata={"progress": json.dumps(vars(progress)), "recipe": json.dumps(recipe, sort_keys=True)},
-    )
-    os.replace(temporary, folder / NAME)
+    told = {"progress": json.dumps(vars(progress)), "recipe": json.dumps(recipe, sort_keys=True)}
+    with atomic_path(folder / NAME) as temporary:
+        save_file(tensors, temporary, metadata=told)
 
 
 def load_checkpoint(folder: Path, weights: Weights, recipe: dict[str, Any]) -> Progress:

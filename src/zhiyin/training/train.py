@@ -23,6 +23,7 @@ from zhiyin.encoding.fields import ROW_FIELDS
 from zhiyin.errors import InputError, TrainingError
 from zhiyin.models.catalog import EMBEDDING
 from zhiyin.models.catalog import build as build_model
+from zhiyin.provenance.licences import strictest, terms_or_unknown
 from zhiyin.provenance.package import STEP, Package, load_package, packages_folder, write_package
 from zhiyin.training.batches import Batch, Batches, PieceArrays, collate, held_out_split, window
 from zhiyin.training.card import write_card, write_encoder_card
@@ -147,6 +148,7 @@ def fine_tune(
     run = train_model(model, batches, recipe, run_folder, device=options.device, report=report)
     old_after = measure(run.model, own, device, recipe)["nats"]
     known = set(corpus.styles)
+    facts = corpus_facts(corpus.manifest, old.manifest)
     tuned = {
         "tuned_from": {"name": old.name, "hash": old.hash},
         "nats_before": before,
@@ -157,6 +159,7 @@ def fine_tune(
         "styles": [s for s in old.manifest["styles"] if s["name"] not in known] + style_facts(corpus),
         "composers": old.manifest["composers"],
         "collections": [*old.manifest["collections"], *corpus.manifest["collections"]],
+        "corpus": facts,
         "tuned": tuned,
     }
     result = package_run(run, corpus, recipe, run_folder, name, options, tuned=added)
@@ -271,6 +274,21 @@ def package_run(
     return TrainResult(package, run_folder, result["nats"], int(result["n"]), run.progress.step, run.progress.seconds)
 
 
+def corpus_facts(corpus: Mapping[str, Any], older: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a package's manifest says of its corpus: counts, the strictest terms of all collections (those of the package that
+    was tuned, too), who took licences on themselves, how many pieces were opted out."""
+    known = [corpus["licence"]] if "licence" in corpus else []
+    before = (older or {}).get("corpus") or {}
+    terms = strictest(terms_or_unknown(s) for s in [*known, *filter(None, [before.get("licence")])])
+    return {
+        **{k: corpus[k] for k in ("pieces", "notes") if k in corpus},
+        "licence": terms.spdx,
+        "terms": terms.conditions(),
+        "i_have_the_rights": bool(corpus.get("i_have_the_rights") or before.get("i_have_the_rights")),
+        "opted_out": int((corpus.get("books") or {}).get("opted_out", 0)),
+    }
+
+
 def manifest_of(
     name: str, run: Run, corpus: Corpus | RelabelledCorpus, recipe: Recipe, metrics: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -285,6 +303,6 @@ def manifest_of(
         "parameters": model.parameter_count,
         "recipe": recipe.flat(),
         "collections": corpus.manifest["collections"],
-        "corpus": {k: corpus.manifest[k] for k in ("pieces", "notes", "licence", "terms") if k in corpus.manifest},
+        "corpus": corpus_facts(corpus.manifest),
         "metrics": dict(metrics),
     }

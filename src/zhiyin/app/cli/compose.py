@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from zhiyin import __version__
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, new_app, print_json, say
-from zhiyin.app.cli.writing import Taken, check_folder, check_language, name_takes, write_all, write_one, write_take
+from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, say
+from zhiyin.app.cli.writing import (
+    How,
+    Taken,
+    check_folder,
+    check_language,
+    check_signing,
+    name_takes,
+    tell_next,
+    write_and_log,
+    write_take,
+)
 from zhiyin.errors import ControlError
 from zhiyin.inference.compose import Composition, Piece
 from zhiyin.inference.compose import compose as compose_pieces
 from zhiyin.provenance.package import load_package
-from zhiyin.provenance.record import make_record, notes_hash
 
 app = new_app()
 
@@ -64,6 +71,7 @@ def compose(
         str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")
     ] = None,
     language: Annotated[str, typer.Option("--language", help="The page's language: en or zh.")] = "en",
+    sign: Sign = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -75,6 +83,7 @@ def compose(
     quiet = quiet or json
     single = bool(out.suffix)
     check_language(language)
+    check_signing(sign)
     if takes < 1:
         raise ControlError("takes out of range", expected="1..64", received=str(takes))
     if single and takes > 1:
@@ -88,15 +97,12 @@ def compose(
     }  # fmt: skip
     sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
     given: dict[str, Any] = {k: v for k, v in {**controls, **sampling}.items() if v is not None}
-    settings = {"words": wish, **given, "candidates": candidates}
     first_file: list[float] = []
 
     def early(piece: Piece) -> None:
         """The first take is on disk before the others are written."""
         if not single:
-            taken = [
-                _taken(piece, package.manifest, package.hash, settings, int(piece.report.get("seed", piece.brief.seed)))
-            ]
+            taken = [_taken(piece, package.name, int(piece.record["settings"]["seed"]))]
             name_takes(taken, folder)
             write_take(taken[0], soundfont=soundfont, seed=0, kinds=(".mid",))
             say(f"first take after {time.monotonic() - began:.1f} s: {taken[0].files['.mid']}", quiet=quiet)
@@ -107,12 +113,9 @@ def compose(
         **given,
     )  # fmt: skip
     used = int(made.report["seed"])
-    taken = [_taken(p, package.manifest, package.hash, settings, used) for p in made.pieces]
-    if single:
-        files = write_one(taken[0], out, soundfont=soundfont, seed=used)
-    else:
-        name_takes(taken, folder)
-        files = write_all(taken, folder, soundfont=soundfont, seed=used, language=language)
+    taken = [_taken(p, package.name, used) for p in made.pieces]
+    how = How(soundfont=soundfont, seed=used, language=language, sign=sign, quiet=quiet)
+    files = write_and_log(taken, out, how)
     if json:
         print_json(
             {
@@ -134,17 +137,14 @@ def _number(text: str | None) -> float | str | None:
         return text
 
 
-def _taken(piece: Piece, manifest: Mapping[str, Any], model_hash: str, settings: Mapping[str, Any], seed: int) -> Taken:
+def _taken(piece: Piece, model: str, seed: int) -> Taken:
     report = piece.report
-    determines = {**settings, "seed": seed, "take": report["take"]}
-    hashed = notes_hash(piece.score.notes, piece.score.ticks_per_quarter)
-    record = make_record("compose", __version__, determines, model=manifest, model_hash=model_hash, notes=hashed)
     facts = [
         ("style", str(report["style"])), ("key", str(report["key"])), ("meter", str(report["meter"])), ("form", str(report["form"])),
         ("tempo", f"{report['tempo']} ({report['tempo_qpm']:g})"), ("bars", str(report["bars"])), ("notes", str(report["notes"])),
-        ("length", f"{report['seconds']:.0f} s"), ("parts", ", ".join(report["parts"])), ("model", str(manifest["name"])), ("seed", str(seed)),
+        ("length", f"{report['seconds']:.0f} s"), ("parts", ", ".join(report["parts"])), ("model", model), ("seed", str(seed)),
     ]  # fmt: skip
-    return Taken(piece.score, record, facts)
+    return Taken(piece.score, piece.record, facts)
 
 
 def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: bool, quiet: bool) -> None:
@@ -175,10 +175,11 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
     first = files[0] if single else taken[0].files[".mid"]
     if not single:
         say(f"look and listen: open {files[-1]}", quiet=quiet)
-    say("what next:", quiet=quiet)
-    for command in (
-        f"zhiyin continue {first} --bars 8",
-        f"zhiyin show {first} --roll roll.png",
-        f"zhiyin convert {first} -o piece.mp3",
-    ):
-        say(f"  {command}", quiet=quiet)
+    tell_next(
+        (
+            f"zhiyin continue {first} --bars 8",
+            f"zhiyin show {first} --roll roll.png",
+            f"zhiyin convert {first} -o piece.mp3",
+        ),
+        quiet=quiet,
+    )

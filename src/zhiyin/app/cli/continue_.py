@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from zhiyin import __version__
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, new_app, print_json, say
-from zhiyin.app.cli.writing import Taken, check_folder, check_language, name_takes, write_all, write_one
+from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, say
+from zhiyin.app.cli.writing import How, Taken, check_folder, check_language, check_signing, tell_next, write_and_log
+from zhiyin.formats.catalog import load
+from zhiyin.formats.recorded import origin_of
+from zhiyin.inference.compose import Options
+from zhiyin.inference.continue_ import Continued, continue_, with_title
 from zhiyin.provenance.package import file_hash, load_package
-from zhiyin.provenance.record import make_record, notes_hash
 
 app = new_app()
 
@@ -32,6 +35,7 @@ def continue_verb(
         str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")
     ] = None,
     language: Annotated[str, typer.Option("--language", help="The page's language: en or zh.")] = "en",
+    sign: Sign = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -39,60 +43,38 @@ def continue_verb(
 
     Example: zhiyin continue tune.mid --bars 8 --seed 7
     """
-    from zhiyin.formats.catalog import load
-    from zhiyin.inference.compose import Options
-    from zhiyin.inference.continue_ import continue_
 
     began = time.monotonic()
     quiet = quiet or json
     single = bool(out.suffix)
     check_language(language)
-    folder = check_folder(out.parent if single else out)
+    check_signing(sign)
+    check_folder(out.parent if single else out)
     package = load_package(model)
     score = load(file)
     options = Options(takes=1 if single else takes, candidates=max(candidates, takes))
     made = continue_(score, bars=bars, model=package, seed=seed, style=style, cadence=cadence, options=options)
     used = int(made.report["seed"])
-    settings: dict[str, Any] = {
-        "input": file.name,
-        "input_sha256": file_hash(file),
-        "bars": bars,
-        "style": style,
-        "cadence": cadence,
-        "candidates": options.candidates,
-        "seed": used,
-    }
-    taken = []
-    for number, piece in enumerate(made.pieces):
-        hashed = notes_hash(piece.score.notes, piece.score.ticks_per_quarter)
-        record = make_record(
-            "continue",
-            __version__,
-            {**settings, "take": number},
-            model=package.manifest,
-            model_hash=package.hash,
-            notes=hashed,
-        )
-        facts = [
-            (name, str(piece.report[name]))
-            for name in ("key", "meter", "bars", "notes", "model", "seed")
-            if name in piece.report
-        ]
-        titled = (
-            piece.score
-            if piece.score.metadata.get("title")
-            else piece.score.replace(metadata={**piece.score.metadata, "title": f"{file.stem} continued"})
-        )
-        taken.append(Taken(titled, record, facts))
-    if single:
-        files = write_one(taken[0], out, soundfont=soundfont, seed=used)
-    else:
-        name_takes(taken, folder)
-        files = write_all(taken, folder, soundfont=soundfont, seed=used, language=language)
+    source = {"name": file.name, "sha256": file_hash(file)}
+    origin = origin_of(file) or {}
+    taken = [_taken(piece, source, origin) for piece in made.pieces]
+    how = How(soundfont=soundfont, seed=used, language=language, sign=sign, quiet=quiet)
+    files = write_and_log(taken, out, how)
     if json:
         print_json({"files": [str(f) for f in files], "seconds": round(time.monotonic() - began, 3), **made.report})
         return
     say(f"{bars} bars after {file.name}; seed {used}", quiet=quiet)
     for path in files:
         say(f"  {path}", quiet=quiet)
-    say(f"what next:\n  zhiyin continue {files[0]} --bars 8\n  zhiyin show {files[0]} --roll roll.png", quiet=quiet)
+    tell_next((f"zhiyin continue {files[0]} --bars 8", f"zhiyin show {files[0]} --roll roll.png"), quiet=quiet)
+
+
+def _taken(piece: Continued, source: Mapping[str, str], origin: Mapping[str, Any]) -> Taken:
+    """A continuation as it is written: its record names the file it goes on from, and passes on what that one owes."""
+    made_by = {k: origin[k] for k in ("verb", "model", "model_hash", "notes") if k in origin}
+    told = {**source, **piece.record["inputs"][0], **({"record": made_by} if made_by else {})}
+    owed = dict.fromkeys([*piece.record["attribution"], *origin.get("attribution", ())])
+    record = {**piece.record, "inputs": [told], "attribution": list(owed)}
+    names = ("key", "meter", "bars", "notes", "model", "seed")
+    facts = [(name, str(piece.report[name])) for name in names if name in piece.report]
+    return Taken(with_title(piece.score, source["name"]), record, facts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,16 +35,26 @@ def convert(
     Example: zhiyin convert tune.krn -o tune.musicxml -o tune.mid -o tune.wav
     """
     from zhiyin.formats.catalog import format_of, load, save
+    from zhiyin.formats.recorded import converted, origin_of
+    from zhiyin.provenance.package import file_hash
+    from zhiyin.provenance.record import write_side_file
     from zhiyin.score.performance import perform as played
 
     began = time.monotonic()
     score = load(file, expand_repeats=expand_repeats)
+    origin = origin_of(file)
     losses: dict[str, list[str]] = {}
     for target in out:
         kind = format_of(target)
-        options = {"soundfont": soundfont, "seed": seed} if kind.name == "sound" else {}
-        source = played(score, seed=seed) if perform and kind.name == "midi" else score
+        options: dict[str, Any] = {"soundfont": soundfont, "seed": seed} if kind.name == "sound" else {}
+        is_played = perform and kind.name == "midi"
+        source = played(score, seed=seed) if is_played else score
+        if origin:
+            done = {"expand_repeats": expand_repeats, "perform": is_played, "seed": seed}
+            options["record"] = converted(origin, file, done)
         save(source, target, **options)
+        if origin:
+            write_side_file(target, options["record"], file=target.name, sha256=file_hash(target))
         losses[str(target)] = list(kind.losses)
         say(
             f"{target}" + (f"   (this format does not hold: {', '.join(kind.losses)})" if kind.losses else ""),

@@ -15,7 +15,7 @@ app = new_app()
 
 @app.callback()
 def corpus() -> None:
-    """List, fetch, check and build collections of scores.
+    """List, fetch, check and build collections of scores; leave pieces out of them.
 
     Example: zhiyin corpus list
     """
@@ -77,6 +77,7 @@ def check(
     what: Annotated[str, typer.Argument(help="A collection's name or a folder of scores.")],
     root: Annotated[Path | None, typer.Option("--root", help="Where the unpacked collection lies.")] = None,
     archive: Annotated[Path | None, typer.Option("--archive", help="The archive to compare with the checksum.")] = None,
+    licence: Annotated[str, typer.Option("--licence", help="SPDX id of your own files' licence.")] = "LicenseRef-own",
     i_have_the_rights: Annotated[
         bool, typer.Option("--i-have-the-rights", help="Take an unknown or forbidding licence on yourself.")
     ] = False,
@@ -88,7 +89,7 @@ def check(
     """
     from zhiyin.corpus.check import check as look
 
-    findings = look(what, root=root, archive=archive, i_have_the_rights=i_have_the_rights)
+    findings = look(what, root=root, archive=archive, licence=licence, i_have_the_rights=i_have_the_rights)
     errors = sum(f.level == "error" for f in findings)
     if json:
         print_json(
@@ -147,6 +148,7 @@ def build(
                 "notes": report.notes,
                 "duplicates": report.duplicates,
                 "held_out": report.held_out,
+                "opted_out": report.opted_out,
                 "failures": list(report.failures),
                 "splits": report.splits,
                 "styles": report.styles,
@@ -161,3 +163,44 @@ def build(
         say(f"what next:\n  zhiyin train {out} --family transformer --minutes 30", quiet=quiet)
     if report.failures:
         raise typer.Exit(PARTIAL)
+
+
+@app.command()
+def remove(
+    piece: Annotated[str, typer.Argument(help="Its id or path in the corpus, or a score file.")],
+    corpus: Annotated[Path | None, typer.Option("--corpus", help="The built corpus that it leaves now.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the list.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Take it off the list: the next build has it again.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Opt a piece out: it and its near duplicates leave the corpus and every later build; then train again.
+
+    Example: zhiyin corpus remove my-midi-files/song --corpus corpus --reason "its composer asked"
+    """
+    from zhiyin.corpus.optout import user_list
+    from zhiyin.corpus.remove import readmit
+    from zhiyin.corpus.remove import remove as opt_out
+
+    began = time.monotonic()
+    done = readmit(piece, corpus) if undo else opt_out(piece, corpus, reason=reason)
+    if json:
+        print_json(
+            {
+                "files": [str(user_list())], "seconds": round(time.monotonic() - began, 3), "undone": undo,
+                "listed": [{"id": o.id, "content": o.content} for o in done.listed],
+                "removed": [{"id": i, "reason": why} for i, why in done.removed],
+            }
+        )  # fmt: skip
+        return
+    for out in done.listed:
+        say(f"{'off' if undo else 'on'} the list: {out.id}", quiet=quiet)
+    if undo:
+        say("build the corpus again: the piece comes back then", quiet=quiet)
+        return
+    if not done.listed:
+        say("it was on the list already", quiet=quiet)
+    for name, why in done.removed:
+        say(f"removed from {corpus}: {name} ({why})", quiet=quiet)
+    say(f"the list: {user_list()}; every build leaves it out from now on", quiet=quiet)
+    say("a model that learnt from it does not forget it: train again" + (f"\n  zhiyin train {corpus}" if corpus else ""), quiet=quiet)

@@ -36,6 +36,7 @@ def info(json: Json = False) -> None:
 
 def collect() -> dict[str, Any]:
     """The facts that `info` prints."""
+    from zhiyin.files import data_folder
     from zhiyin.formats.soundfont import find_soundfont
     from zhiyin.provenance.package import list_packages, packages_folder
 
@@ -46,6 +47,7 @@ def collect() -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "libraries": {name: _version_of(name) for name in _LIBRARIES},
         "packages": {name: str(folder) for name, folder in list_packages().items()},
+        "data_folder": str(data_folder()),
         "packages_folder": str(packages_folder()),
         "soundfont": f"{font.name} ({font.origin})",
     }

@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "Measure a model package on held-out pieces."),
     "convert": ("convert", "Read a score file and write it in another format."),
     "show": ("show", "Say what a score file holds; draw its piano roll and notation."),
+    "log": ("log", "List what was made here; read a file's record; make a piece again and compare."),
     "info": ("info", "Versions, packages, folders, soundfont: what a bug report needs."),
 }
 

@@ -64,6 +64,7 @@ def show(name: Name = "default", json: Json = False) -> None:
 
     Example: zhiyin models show default
     """
+    from zhiyin.provenance.licences import terms_or_unknown
     from zhiyin.provenance.package import CARD, load_package
 
     package = load_package(name)
@@ -72,7 +73,12 @@ def show(name: Name = "default", json: Json = False) -> None:
             {"files": [str(package.folder)], "seconds": 0, "hash": package.hash, "manifest": dict(package.manifest)}
         )
     else:
-        typer.echo((package.folder / CARD).read_text(encoding="utf-8"))
+        card = (package.folder / CARD).read_text(encoding="utf-8")
+        typer.echo(card)
+        licence = (package.manifest.get("corpus") or {}).get("licence", "")
+        if licence and "All licences together" not in card:
+            asked = "; ".join(terms_or_unknown(licence).conditions()) or "nothing"
+            tell(f"All licences together: {licence}. They ask: {asked}.")
 
 
 @app.command()

@@ -9,13 +9,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zhiyin.errors import ControlError, InputError
+from zhiyin.app.cli.common import say
+from zhiyin.errors import ControlError, InputError, RecordError
 from zhiyin.formats.catalog import format_of, save
 from zhiyin.formats.page import PieceOnPage, file_stem, write_page
+from zhiyin.provenance.log import append, entry_of
+from zhiyin.provenance.package import file_hash
 from zhiyin.provenance.record import write_side_file
 from zhiyin.score import Score
 
 KINDS = (".mid", ".musicxml", ".wav", ".svg")
+
+
+@dataclass(frozen=True)
+class How:
+    """How takes are put on disk: soundfont (None = ours), seed of the performance, the page's language, signed or not."""
+
+    soundfont: str | None
+    seed: int
+    language: str = "en"
+    sign: bool = False
+    quiet: bool = False
 
 
 @dataclass
@@ -56,6 +70,14 @@ def check_folder(folder: Path) -> Path:
     return folder
 
 
+def check_signing(sign: bool) -> None:
+    """Makes sure before anything is composed that it can be signed; a key is made where there is none."""
+    if sign:
+        from zhiyin.provenance.signature import public_key
+
+        public_key(make=True)
+
+
 def name_takes(taken: Sequence[Taken], folder: Path) -> None:
     """Gives each take a file name from its title; two of one title get numbers."""
     seen: dict[str, int] = {}
@@ -79,11 +101,11 @@ def write_one(take: Taken, path: Path, *, soundfont: str | None, seed: int) -> l
     """Writes a piece to one file whose suffix chooses the format, with its record beside it."""
     kind = format_of(path)
     check_folder(path.parent)
-    options: dict[str, Any] = {"record": take.record} if kind.name != "picture" else {}
+    options: dict[str, Any] = {"record": take.record}
     if kind.name == "sound":
         options |= {"soundfont": soundfont, "seed": seed}
     save(take.score, path, **options)
-    return [path, write_side_file(path, take.record, file=path.name)]
+    return [path, _beside(path, take)]
 
 
 def write_all(taken: Sequence[Taken], folder: Path, *, soundfont: str | None, seed: int, language: str) -> list[Path]:
@@ -96,17 +118,53 @@ def write_all(taken: Sequence[Taken], folder: Path, *, soundfont: str | None, se
             write_take(take, soundfont=soundfont, seed=seed, kinds=(".mid", ".wav"))
         for job in drawn:
             job.result()
-    sides = [
-        write_side_file(
-            t.files[".mid"],
-            t.record,
-            files=[p.name for p in t.files.values()],
-            seconds=float(t.score.seconds(t.score.end)),
-        )
-        for t in taken
-    ]
+    sides = [_beside(p, t) for t in taken for p in t.files.values()]
     page = write_page([_on_page(t, soundfont, seed) for t in taken], folder / "index.html", language=language)
     return [p for t in taken for p in t.files.values()] + sides + [page]
+
+
+def _beside(path: Path, take: Taken) -> Path:
+    """Writes the side file of one file."""
+    seconds = round(float(take.score.seconds(take.score.end)), 2)
+    return write_side_file(path, take.record, file=path.name, sha256=file_hash(path), seconds=seconds)
+
+
+def sign_takes(taken: Sequence[Taken]) -> str:
+    """Signs every record before it is written; returns the public key."""
+    from zhiyin.provenance.signature import public_key, sign
+
+    for take in taken:
+        take.record = sign(take.record)
+    return public_key()
+
+
+def write_and_log(taken: Sequence[Taken], out: Path, how: How) -> list[Path]:
+    """Writes the takes (the first to one file where ``out`` has a suffix, else all kinds of all), and a line each into the log.
+
+    A log that cannot be written is said and costs nothing else.
+    """
+    key = sign_takes(taken) if how.sign else ""
+    if out.suffix:
+        files = write_one(taken[0], out, soundfont=how.soundfont, seed=how.seed)
+        taken, written = taken[:1], [[out]]
+    else:
+        name_takes(taken, out)
+        files = write_all(taken, out, soundfont=how.soundfont, seed=how.seed, language=how.language)
+        written = [list(t.files.values()) for t in taken]
+    try:
+        append(entry_of(t.record, paths) for t, paths in zip(taken, written, strict=True))
+    except RecordError as problem:
+        say(f"not in the log: {problem}")
+    if key:
+        say(f"signed with the key {key[:16]}… (zhiyin log key)", quiet=how.quiet)
+    return files
+
+
+def tell_next(commands: Sequence[str], *, quiet: bool) -> None:
+    """Ways on with what was made."""
+    say("what next:", quiet=quiet)
+    for command in commands:
+        say(f"  {command}", quiet=quiet)
 
 
 def _on_page(take: Taken, soundfont: str | None, seed: int) -> PieceOnPage:
