@@ -84,7 +84,8 @@ def compose(
     """
     options, controls = split_options(options or Options(), controls)
     package = model if isinstance(model, Package) else load_package(model)
-    package.graph_path(STEP)
+    if sampler is None:
+        package.graph_path(STEP)
     said = read_controls(words, Controls(**controls), package.manifest)
     seed = said.controls.seed if said.controls.seed is not None else secrets.randbelow(2**31)
     studio = Studio(sampler or Sampler(package), package.manifest, options, said.controls)

@@ -72,7 +72,8 @@ def continue_(
     options: takes, candidates and sampling as in ``compose`` (one take of four candidates by default).
     """
     package = model if isinstance(model, Package) else load_package(model)
-    package.graph_path(STEP)
+    if sampler is None:
+        package.graph_path(STEP)
     options = options or Options(takes=1, candidates=4)
     seed = secrets.randbelow(2**31) if seed is None else seed
     wish = Wish(bars, style, cadence)

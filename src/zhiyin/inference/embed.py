@@ -19,7 +19,7 @@ from zhiyin.inference.session import Graph, open_graph
 from zhiyin.provenance.package import Package, load_package
 from zhiyin.score import Score
 
-BATCH_ROWS = 4096  # rows that go through the graph at once
+BATCH_ROWS = 1024  # rows that go through the graph at once; 4,096 took 15 % longer (caches)
 Windows = tuple[np.ndarray, np.ndarray]  # vector (windows, P, D/P), weight (windows, P)
 
 
