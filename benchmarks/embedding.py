@@ -4,7 +4,7 @@
 
 CORPUS is the corpus that the package was trained on; only its test split is used (styles: all splits by grouped folds, told apart).
 MTC_FOLDER is ../shared/data/benchmarks/mtc-ann.tar.zst unpacked (CC-BY-NC-SA-3.0: measurement only). Beside every figure stand
-histograms of the same notes: pitch classes and melodic intervals, as they stand or turned to the commonest pitch class, with and
+histograms of the same notes: pitch classes and melodic intervals (drum keys for drums), as they stand or turned to the commonest pitch class, with and
 without durations, and whitened as the embedding is. Parts that are not asked for keep their last figures in the JSON.
 """
 
@@ -49,16 +49,18 @@ def piece_of(corpus: Corpus, piece: Piece, begin: int = 0, end: int | None = Non
 
 
 def histogram(piece: EncodedPiece, *, fold: bool, durations: bool) -> np.ndarray:
-    """Pitch classes (12), melodic intervals inside parts (25), durations where asked: each of length 1, joined."""
+    """Pitch classes (12), melodic intervals inside parts (25), drum keys (128), durations where asked: each of length 1, joined."""
     rows = piece.rows.astype(int)
-    rows = rows[piece.programs[rows[:, PART]] != DRUM_PROGRAM]
+    drums = piece.programs[rows[:, PART]] == DRUM_PROGRAM
+    keys = np.bincount(rows[drums, PITCH], minlength=128).astype(float)
+    rows = rows[~drums]
     tones = np.bincount(rows[:, PITCH] % 12, minlength=12).astype(float)
     if fold:
         tones = np.roll(tones, -int(tones.argmax()))
     order = np.argsort(rows[:, PART], kind="stable")
     step, same = np.diff(rows[order, PITCH]), np.diff(rows[order, PART]) == 0
     steps = np.bincount(np.clip(step[same], -12, 12) + 12, minlength=25).astype(float)
-    blocks = [tones, steps]
+    blocks = [tones, steps, keys]
     if durations:
         blocks.append(np.bincount(piece.rows[:, DURATION].astype(int), minlength=len(DURATIONS)).astype(float))
     return unit(np.concatenate([b / max(np.linalg.norm(b), 1e-9) for b in blocks]))

@@ -237,9 +237,9 @@ def package_run(
     """Exports a finished run, measures what was exported from, and writes manifest, card and picture."""
     device, embeds = choose_device(options.device), recipe.family == EMBEDDING
     batches, exact = batches_of(corpus, recipe), recipe.replace(precision="fp32")
+    result = measure(run.model.to(device), batches.held_out(4 * recipe.valid_rows), device, exact)
     if embeds:
         whiten(run.model, batches.plain(WINDOWS))
-    result = measure(run.model.to(device), batches.held_out(4 * recipe.valid_rows), device, exact)
     out = options.out or packages_folder() / name
     staged = out.with_name(f".{out.name}.staged")
     shutil.rmtree(staged, ignore_errors=True)
