@@ -314,3 +314,12 @@ def test_embedding_needs_no_torch(result):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_shipped_package_is_small_and_keyless():
+    package = load_package("embedding")
+    assert package.manifest["graphs"]["int8"] and package.manifest["graphs"]["window"] == 256
+    assert sum(p.stat().st_size for p in package.folder.iterdir()) <= 5_000_000
+    assert "find" in (package.folder / "card.md").read_text(encoding="utf-8")  # what the benchmark measured is on its card
+    jig, higher, other = (embed(tune(32, seed=s, tonic=t, meter=m)) for s, t, m in ((1, 60, (6, 8)), (1, 65, (6, 8)), (2, 60, (3, 4))))
+    assert jig.shape == (192,) and jig @ higher > 0.9999 and jig @ other < 0.9

@@ -65,8 +65,8 @@ def write_encoder_card(manifest: Mapping[str, Any]) -> str:
         *_measured(m),
         "## What it cannot do",
         "",
-        "It was trained on the collections above: modern pop, rock and jazz are nearly absent. It hears no register (a tune an octave "
-        "lower is the same to it), no loudness and no instrument.",
+        "It knows the music of the collections above; of other kinds its nearness says little. It hears no register (a tune an octave "
+        "lower is the same to it), no loudness and no instrument but drums.",
         "",
     ]
     return "\n".join(lines)

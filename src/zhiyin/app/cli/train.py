@@ -130,6 +130,7 @@ class _Show:
     def __init__(self, *, quiet: bool) -> None:
         self.quiet, self.last = quiet, 0.0
         self.failures: list[Mapping[str, str]] = []
+        self.loss, self.rows = "nats/note", "notes/s"
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """One event of training: corpus, built, start, train or valid."""
@@ -143,6 +144,8 @@ class _Show:
             for failure in self.failures[:10]:
                 say(f"  failed: {failure['path']}: {failure['reason']}", quiet=self.quiet)
         elif kind == "start":
+            if event["family"] == "embedding":
+                self.loss, self.rows = "loss/hidden row", "hidden rows/s"
             say(
                 f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} notes",
                 quiet=self.quiet,
@@ -153,8 +156,8 @@ class _Show:
             total = event["total"] or "?"
             rest = f"{left / 60:.1f} min left" if left == left else "measuring speed"
             say(
-                f"step {event['step']}/{total}  {event['nats']:.3f} nats/note  {event['notes_per_second']:,} notes/s  {rest}",
+                f"step {event['step']}/{total}  {event['nats']:.3f} {self.loss}  {event['notes_per_second']:,} {self.rows}  {rest}",
                 quiet=self.quiet,
             )
         elif kind == "valid":
-            say(f"  held out: {event['nats']:.3f} nats/note (best {event['best']:.3f})", quiet=self.quiet)
+            say(f"  held out: {event['nats']:.3f} {self.loss} (best {event['best']:.3f})", quiet=self.quiet)
