@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,11 +30,38 @@ def about(command: str, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a binomial share, by halving (Clopper & Pearson 1934)."""
+
+    def at_most(k: int, p: float) -> float:  # P(X <= k)
+        logs = [math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * math.log(p) + (n - i) * math.log1p(-p) for i in range(k + 1)]
+        return math.fsum(math.exp(x) for x in logs)
+
+    def solve(k: int, wanted: float) -> float:  # p at which P(X <= k) is `wanted`
+        low, high = 1e-12, 1 - 1e-12
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if at_most(k, middle) > wanted else (low, middle)
+        return (low + high) / 2
+
+    tail = (1 - level) / 2
+    return (solve(hits - 1, 1 - tail) if hits else 0.0), (solve(hits, tail) if hits < n else 1.0)
+
+
 def _lines(path: str) -> list[str]:
     try:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
+
+
+def share(hits: Sequence[bool]) -> dict[str, Any]:
+    """Share of true ones with a 95 % Wilson interval."""
+    n, z = len(hits), 1.96
+    p = sum(hits) / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return {"share": round(p, 4), "low": round(middle - half, 4), "high": round(middle + half, 4), "n": n}
 
 
 def write(name: str, result: dict[str, Any]) -> None:

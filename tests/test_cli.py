@@ -180,6 +180,32 @@ def test_convert_and_show(tmp_path):
     assert (tmp_path / "roll.png").read_bytes()[:4] == b"\x89PNG"
 
 
+DAMAGED = "**kern\t**kern\n*M2/4\t*M2/4\n=1\t=1\n4G\t2a(\n4A\t4b')\n==\t==\n*-\t*-\n"
+
+
+def test_convert_says_what_was_mended_and_refuses_it_when_strict(tmp_path):
+    source = tmp_path / "damaged.krn"
+    source.write_text(DAMAGED)
+    done = run("convert", str(source), "-o", str(tmp_path / "t.mid"))
+    assert done.returncode == 0, done.stderr
+    assert "mended: rhythm that does not add up in bar 1 (line 5)" in done.stderr
+    told = json.loads(run("convert", str(source), "-o", str(tmp_path / "t.mid"), "--json").stdout)
+    assert told["mended"] == "rhythm that does not add up in bar 1 (line 5)"
+    assert "bar 1 (line 5)" in run("show", str(source)).stdout
+    done = run("convert", str(source), "-o", str(tmp_path / "u.mid"), "--strict")
+    assert done.returncode == 1 and "does not add up at line 5" in done.stderr
+    assert not (tmp_path / "u.mid").exists()
+
+
+def test_convert_names_few_losses_unless_asked_for_all(tmp_path):
+    source = tmp_path / "damaged.krn"
+    source.write_text(DAMAGED)
+    short = run("convert", str(source), "-o", str(tmp_path / "t.mid")).stderr
+    assert "does not hold" in short and "1 articulation marks" in short and "timing" not in short
+    everything = run("convert", str(source), "-o", str(tmp_path / "t.mid"), "-v").stderr
+    assert "timing" in everything and "irregular meter" in everything
+
+
 def test_perform_writes_played_midi(tmp_path):
     source = save(tune(8), tmp_path / "t.mid")
     assert main(["convert", str(source), "-o", str(tmp_path / "p.mid"), "--perform", "-q"]) == 0

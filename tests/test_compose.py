@@ -1,5 +1,6 @@
 """Composing end to end over a stand-in graph: exact bars, endings, form, takes, early first take, errors."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from fake_step import FakeGraph
 from test_plan_words import MANIFEST
 from zhiyin.errors import ControlError
+from zhiyin.inference import compose as compose_module
 from zhiyin.inference.compose import compose, take_seed
 from zhiyin.inference.judge import DIFFERENT, distance
 from zhiyin.inference.sampler import Sampler
@@ -15,7 +17,7 @@ from zhiyin.inference.session import StepSession
 from zhiyin.provenance.package import Package
 from zhiyin.score import meter_ticks
 
-PACKAGE = Package(Path("nowhere"), {**MANIFEST, "name": "stand-in"}, "0" * 64)
+PACKAGE = Package(Path("nowhere"), {**MANIFEST, "name": "stand-in", "files": {}}, "0" * 64)
 
 
 def write(words="", **changes):
@@ -72,6 +74,33 @@ def test_takes_differ_and_the_first_is_told_early():
     assert made.report["candidates"]["written"] >= 6
     assert len({p.report["key"] for p in made.pieces}) == 1
     assert len({p.report["take_seed"] for p in made.pieces}) == 3
+
+
+def test_drums_have_no_key_in_the_report():
+    report = write(bars=4, parts="drums").report
+    assert report["key"] == "" and not [a for a in report["assumed"] if a.startswith("key ")]
+    assert write(bars=4, parts="flute").report["key"]
+
+
+def test_a_bad_first_candidate_is_followed_by_another_alone_not_by_the_whole_batch(monkeypatch):
+    batches, told = [], []
+    plain_write, plain_judge = compose_module.Studio._write, compose_module.judge
+
+    def noted(self, seed, takes):
+        batches.append(list(takes))
+        plain_write(self, seed, takes)
+
+    def first_is_bad(*args, **more):
+        verdict = plain_judge(*args, **more)
+        return replace(verdict, penalty=99.0) if len(batches) == 1 else replace(verdict, problems=(), penalty=0.0)
+
+    monkeypatch.setattr(compose_module.Studio, "_write", noted)
+    monkeypatch.setattr(compose_module, "judge", first_is_bad)
+    made = write(bars=8, takes=2, candidates=6, parts="flute", on_take=lambda p: told.append((p, len(batches))))
+    assert batches == [[0], [1], [2, 3, 4, 5]]
+    assert [(p.report["take"], n) for p, n in told] == [(1, 2)]
+    assert made.pieces[0].report["take"] == 1
+    assert made.report["candidates"]["written"] == 6
 
 
 def test_the_same_seed_gives_the_same_piece_and_another_another():

@@ -21,7 +21,7 @@ from zhiyin.inference.session import StepSession
 from zhiyin.provenance.package import Package
 from zhiyin.score import Mark, Part, Score, bars_array, notes_array, regular_bars
 
-PACKAGE = Package(Path("nowhere"), {**MANIFEST, "name": "stand-in", "sizes": {"window": 256}}, "0" * 64)
+PACKAGE = Package(Path("nowhere"), {**MANIFEST, "name": "stand-in", "files": {}, "sizes": {"window": 256}}, "0" * 64)
 TUNE = [62, 64, 65, 67, 69, 67, 65, 64, 62, 65, 69, 74, 73, 69, 64, 62]
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -73,6 +74,25 @@ def test_bad_files_are_listed_with_their_reason(built):
     assert all(r["error"] == "FormatError" and "Expected" in r["reason"] for r in rows)
     (removed,) = [json.loads(line) for line in (out / "removed.jsonl").read_text().splitlines()]
     assert removed["kind"] == "duplicate"
+
+
+def test_mended_files_are_listed_and_counted(tmp_path):
+    good = "\n".join(f"={k}\n4c\n4{'defga'[k % 5]}" for k in range(1, 41))
+    whole = f"**kern\n*M2/4\n{good}\n==\n*-\n"
+    both = whole.replace("\n*M2/4", "\t**kern\n*M2/4\t*M2/4").replace("\n4c\n", "\n4c\t4e\n")
+    both = re.sub(r"\n(=+\d*|\*-|4[a-g])(?=\n)", r"\n\1\t\1", both)
+    (tmp_path / "files" / "jig").mkdir(parents=True)
+    for number in range(3):
+        (tmp_path / "files" / "jig" / f"{number}.krn").write_text(both.replace("4c\t4e", "4c\t2e", number))
+    report = build([tmp_path / "files"], tmp_path / "out", options=BuildOptions(workers=1))
+    assert [(Path(m["path"]).name, m["mended"]) for m in report.mended] == [
+        ("1.krn", "rhythm that does not add up in bar 1 (line 5)"),
+        ("2.krn", "rhythm that does not add up in bars 1 (line 5), 2 (line 8)"),
+    ]
+    lines = [json.loads(line) for line in (tmp_path / "out" / "mended.jsonl").read_text().splitlines()]
+    assert lines == list(report.mended)
+    assert "2 files mended" in str(report) and not report.failures
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["books"]["mended"] == 2
 
 
 def test_what_is_stored_is_what_encode_makes(built):

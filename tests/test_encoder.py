@@ -308,9 +308,9 @@ def test_sizes_that_do_not_fit_are_named():
 def test_embedding_needs_no_torch(result):
     script = (
         "import sys; sys.modules['torch'] = None; sys.modules['sklearn'] = None\n"
-        "import zhiyin as zy, numpy as np\nfrom zhiyin.score import Part, Score, notes_array, regular_bars\n"
+        "from zhiyin.inference.embed import embed\nfrom zhiyin.score import Part, Score, notes_array, regular_bars\n"
         "s = Score(notes_array(onset=[0, 480, 960], duration=480, pitch=[60, 62, 64]), regular_bars(2, 480, 3, 4), (Part('', 0),), 480)\n"
-        f"v = zy.embed(s, model={str(result.package.folder)!r})\nassert v.shape == (16,), v.shape"
+        f"v = embed(s, model={str(result.package.folder)!r})\nassert v.shape == (16,), v.shape"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

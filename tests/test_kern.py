@@ -37,7 +37,8 @@ TUNE = """!!!COM: Doe, Jane
 
 
 def read(text: str):
-    return read_kern(text.encode())
+    """Strict: nothing is mended (mending has its own tests, test_kern_repair.py)."""
+    return read_kern(text.encode(), strict=True)
 
 
 def spines(*lines: str) -> str:
@@ -143,6 +144,10 @@ def test_durations_are_exact(token: str, quarters: float) -> None:
     assert float(parse_token(token).duration) == pytest.approx(quarters, abs=1e-12)
     score = read(f"**kern\n{token}\n*-\n")
     assert score.notes["duration"][0] / score.ticks_per_quarter == pytest.approx(quarters, abs=1e-12)
+
+
+def test_a_dot_behind_the_pitch_counts() -> None:
+    assert [float(parse_token(t).duration) for t in ("2f.", "2nX.dd]", "4..c", "(>1d.", "8qc.")] == [3, 3, 1.75, 6, 0]
 
 
 def test_odd_tuplets_choose_a_resolution_that_keeps_them() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from pictures import tune
 from zhiyin.errors import FormatError, InputError
-from zhiyin.formats.page import PieceOnPage, file_stem, page_html, write_page
+from zhiyin.formats.files import file_stem
+from zhiyin.formats.page import PieceOnPage, page_html, write_page
 from zhiyin.formats.roll import roll_svg
 from zhiyin.score.score import Mark, Part
 

@@ -210,6 +210,17 @@ def test_grace_notes_sound_before_their_beat():
     assert 0.05 < before < 0.11
 
 
+def test_many_grace_notes_share_half_the_time_since_the_last_onset():
+    rows = [(0, 480, 60), *[(480, 0, 62 + k) for k in range(8)], (480, 480, 72)]
+    notes = notes_array(onset=[r[0] for r in rows], duration=[r[1] for r in rows], pitch=[r[2] for r in rows])
+    notes["grace"] = notes["duration"] == 0
+    played = perform(Score(notes, regular_bars(1, TPQ, tempo_qpm=120.0), (Part(),), TPQ))
+    seconds = played.seconds(played.notes["onset"])
+    order = np.argsort(seconds)
+    assert played.notes["pitch"][order].tolist() == [60, *range(62, 70), 72]
+    assert 0.2 < seconds[order][1] < seconds[order][-1]
+
+
 def test_repeats_are_unfolded_first():
     score = hymn(8).replace(marks=(Mark(4 * 4 * TPQ, "repeat", "end"),))
     assert perform(score).bar_count == 12

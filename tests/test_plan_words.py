@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
+from zhiyin.corpus.styles import STYLES
 from zhiyin.encoding.fields import BAR_COLUMN, BAR_SIZES, CADENCES, LETTERS
 from zhiyin.errors import ControlError
 from zhiyin.inference.brief import make_brief
-from zhiyin.inference.controls import Controls, check_controls, find_form, find_key, find_meter, merge
-from zhiyin.inference.form import default_form, plan_sections, returns, section_lengths, vary_returns
+from zhiyin.inference.controls import Controls, check_controls, find_form, find_key, find_meter, find_named, merge
+from zhiyin.inference.form import default_form, plan_sections, returns, section_lengths, style_form, vary_returns
 from zhiyin.inference.harmony import plan_chords
 from zhiyin.inference.instruments import ENSEMBLES, INSTRUMENTS, find_parts, numbered, part_instrument
 from zhiyin.inference.masks import DOWNBEAT, GRID, NO_POSITION, bass_part, cadence_masks, top_part
+from zhiyin.inference.near_styles import NEAR_IN_MEANING
 from zhiyin.inference.plan import NO_PART, make_plan
 
 MANIFEST = {
@@ -53,6 +55,35 @@ def test_what_is_said_is_not_assumed():
         "rare: waltz for 2 parts stood in 0 of 200 training pieces",
         "rare: waltz for Flute, Cello is none of the 1 commonest ensembles of its training pieces",
     )
+
+
+def test_styles_in_which_little_returns_are_planned_so_and_say_it():
+    forms = [style_form(32, 0.09, np.random.default_rng(seed)) for seed in range(400)]
+    assert set(forms) == {"ABCD", "ABCA"}
+    share = np.mean([1 - len(set(f)) / len(f) for f in forms])
+    assert share == pytest.approx(0.09, abs=0.02)
+    for bars in (1, 8, 16, 24, 32, 48, 64, 72, 200, 1000):
+        form = style_form(bars, 0.09, np.random.default_rng(1))
+        assert plan_sections(bars, form)[-1].last == bars - 1
+        assert set(form) <= set(LETTERS)
+    for known in (None, 0.2, 0.5):
+        assert style_form(32, known, np.random.default_rng(0)) == "AABA"
+    little = {**MANIFEST, "styles": [{**s, "defaults": {**s["defaults"], "return_share": 0.0}} for s in MANIFEST["styles"]]}
+    b = make_brief(Controls(), little, 1)
+    assert b.form == "ABCD" and "form ABCD" in b.assumed
+    assert make_brief(Controls(form="AABA"), little, 1).form == "AABA"
+    assert (b.key, b.title) == (brief().key, brief().title), "the form draws from a stream of its own"
+
+
+def test_styles_nobody_has_are_refused_with_the_nearest_in_meaning():
+    known = [{"name": n} for n in ("hymn", "folk-song", "prelude")]
+    with pytest.raises(ControlError, match="Unknown style 'Lullaby'.*nearest in meaning: 'folk-song'; by spelling"):
+        find_named("style", "Lullaby", known)
+    with pytest.raises(ControlError, match="hint: near: ") as caught:
+        find_named("style", "zither", known)
+    assert "meaning" not in str(caught.value)
+    house = {name for row in NEAR_IN_MEANING.values() for name in row}
+    assert house <= set(STYLES), "every style that is named as near is one of the house's"
 
 
 def test_rare_meters_are_named_with_their_n():

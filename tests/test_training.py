@@ -141,6 +141,10 @@ def test_a_killed_run_resumes_on_the_same_curve(corpus, tmp_path):
     resumed = train_model(fresh(), Batches(corpus, recipe), recipe, tmp_path / "killed")
     curve = [(h["step"], h["nats"]) for h in whole.progress.history]
     assert [(h["step"], h["nats"]) for h in resumed.progress.history] == curve
+    told = []
+    again = train_model(fresh(), Batches(corpus, recipe), recipe, tmp_path / "killed", report=told.append)
+    assert [(e["kind"], e["step"]) for e in told] == [("finished", 8)], "a finished run says so and learns nothing more"
+    assert again.progress.step == 8
     logged = [json.loads(line) for line in (tmp_path / "killed" / "log.jsonl").read_text().splitlines()]
     steps = [line["step"] for line in logged if line["kind"] == "valid"]
     assert steps == sorted(set(steps))

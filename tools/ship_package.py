@@ -14,7 +14,7 @@ from pathlib import Path
 
 from zhiyin.evaluation.nats import evaluate_nats
 from zhiyin.models.catalog import EMBEDDING
-from zhiyin.provenance.package import CARD, MANIFEST, SHIPPED, Package, load_package, write_package
+from zhiyin.provenance.package import CARD, MANIFEST, ORIGINALITY, SHIPPED, Package, load_package, write_package
 from zhiyin.training.card import write_card, write_encoder_card
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
@@ -60,6 +60,8 @@ def main() -> None:
     parser.add_argument("--name", default="default")
     parser.add_argument("--beside", nargs="*", default=[], help="NAME=FOLDER of packages measured on the same notes")
     parser.add_argument("--default-style", default=None)
+    parser.add_argument("--originality", type=Path, help="index file that this package carries instead of its own")
+    parser.add_argument("--share-originality", default="", help="name of the shipped package whose index this one shares")
     parser.add_argument("--limit", type=int, default=0)
     options = parser.parse_args()
     trained = load_package(options.package)
@@ -75,7 +77,15 @@ def main() -> None:
         manifest["default_style"] = options.default_style
     told = {k: result[k] for k in ("nats", "low", "high", "n", "pieces", "fields", "styles")}
     manifest["metrics"] = {**manifest["metrics"], "test": told, "baselines": {**result["baselines"], **compared}}
-    shipped = write_package(SHIPPED / options.name, staged_copy(trained, options.name), manifest, write_card(manifest))
+    manifest.pop("originality", None)
+    staged = staged_copy(trained, options.name)
+    if options.originality:
+        shutil.copyfile(options.originality, staged / ORIGINALITY)
+    if options.share_originality:
+        owner = load_package(SHIPPED / options.share_originality)
+        (staged / ORIGINALITY).unlink(missing_ok=True)
+        manifest["originality"] = {"package": owner.name, "sha256": owner.manifest["files"][ORIGINALITY]}
+    shipped = write_package(SHIPPED / options.name, staged, manifest, write_card(manifest))
     RESULTS.mkdir(exist_ok=True)
     facts = {"command": "python tools/ship_package.py PACKAGE CORPUS", "model_hash": shipped.hash, **told, "baselines": manifest["metrics"]["baselines"]}
     (RESULTS / f"nats_{options.name}.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zhiyin.formats.catalog import load, save
     from zhiyin.inference.compose import compose
     from zhiyin.inference.continue_ import continue_
-    from zhiyin.inference.embed import embed
+    from zhiyin.inference.original import original
     from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
     from zhiyin.provenance.package import list_packages, load_package
@@ -39,12 +39,12 @@ _HOME = {
     "continue_": "zhiyin.inference.continue_",
     "decode": "zhiyin.encoding",
     "describe": "zhiyin.measures.descriptors",
-    "embed": "zhiyin.inference.embed",
     "encode": "zhiyin.encoding",
     "find_key": "zhiyin.measures.key",
     "list_packages": "zhiyin.provenance.package",
     "load": "zhiyin.formats.catalog",
     "load_package": "zhiyin.provenance.package",
+    "original": "zhiyin.inference.original",
     "perform": "zhiyin.score.performance",
     "quantize": "zhiyin.encoding",
     "save": "zhiyin.formats.catalog",

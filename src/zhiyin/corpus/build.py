@@ -51,7 +51,7 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """The books of a build. ``failures``: path, error, reason. Rates count files to rows on disk, stage one only."""
+    """The books of a build. ``failures``: path, error, reason; ``mended``: path, what the reader mended. Rates count files to rows on disk, stage one only."""
 
     out: Path
     files: int
@@ -68,13 +68,14 @@ class BuildReport:
     notes_per_second: float = 0.0
     reused_files: int = 0
     opted_out: int = 0
+    mended: tuple[dict[str, str], ...] = ()
 
     def __str__(self) -> str:
         kept = f"{self.pieces:,} pieces, {self.notes:,} notes"
         return (
             f"{self.files:,} files in = {self.files_read:,} read + {len(self.failures):,} failed; "
             f"{self.pieces_made:,} pieces made = {self.pieces:,} kept + {self.duplicates:,} duplicates "
-            f"+ {self.held_out:,} held out + {self.opted_out:,} opted out; {kept}; {self.seconds:,.0f} s"
+            f"+ {self.held_out:,} held out + {self.opted_out:,} opted out; {len(self.mended):,} files mended; {kept}; {self.seconds:,.0f} s"
         )
 
 
@@ -208,6 +209,13 @@ def _drafts(chunks: Sequence[tuple[ChunkTask, Chunk]]) -> list[Draft]:
 def _write_failures(out: Path, chunks: Sequence[tuple[ChunkTask, Chunk]]) -> None:
     rows = [{"collection": task.collection, **failure} for task, chunk in chunks for failure in chunk.failures]
     write_lines(out / "failures.jsonl", rows)
+    write_lines(out / "mended.jsonl", _mended(chunks))
+
+
+def _mended(chunks: Sequence[tuple[ChunkTask, Chunk]]) -> list[dict[str, str]]:
+    """The files that were read after a repair: collection, path, what was mended."""
+    said = {(t.collection, p["path"]): p["mended"] for t, chunk in chunks for p in chunk.pieces if "mended" in p}
+    return [{"collection": c, "path": path, "mended": text} for (c, path), text in said.items()]
 
 
 def _write_store(
@@ -296,6 +304,7 @@ def _books(out: Path, chunks: Sequence[tuple[ChunkTask, Chunk]], selection: Sele
         notes=sum(k.draft.info["notes"] for k in selection.kept),
         splits=dict(Counter(k.split for k in selection.kept)),
         styles={name: entry["n"] for name, entry in selection.styles.items()},
+        mended=tuple(_mended(chunks)),
     )
 
 
@@ -317,6 +326,7 @@ def _manifest(
             "files": report.files,
             "read": report.files_read,
             "failed": len(report.failures),
+            "mended": len(report.mended),
             "pieces_made": report.pieces_made,
             "duplicates": report.duplicates,
             "held_out": report.held_out,

@@ -29,7 +29,7 @@ from zhiyin.measures.key import with_keys
 from zhiyin.provenance.fingerprint import piece_prints
 from zhiyin.score.score import Score
 
-CHUNK_VERSION = 3
+CHUNK_VERSION = 4
 FILES_PER_CHUNK = 32
 
 
@@ -103,9 +103,10 @@ def _file_pieces(task: ChunkTask, source: PieceSource) -> list[tuple[dict[str, A
     known = COLLECTIONS.get(task.collection)
     made = []
     for score in read_scores(path):
+        mended = {"mended": score.metadata["mended"]} if "mended" in score.metadata else {}
         score, labels = (known.prepare if known else unchanged)(score, source)
         parts = split_movements(score) if source.split_movements else [score]
-        made += [one_piece(part, labels) for part in parts]
+        made += [one_piece(part, labels, mended) for part in parts]
     for number, (info, _) in enumerate(made, start=1):
         info["id"] = f"{task.collection}/{source.path.with_suffix('').as_posix()}" + (
             f"#{number}" if len(made) > 1 else ""
@@ -115,8 +116,10 @@ def _file_pieces(task: ChunkTask, source: PieceSource) -> list[tuple[dict[str, A
     return made
 
 
-def one_piece(score: Score, labels: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """One score encoded: its info (labels, counts, content hash) and its arrays by name, fingerprints among them."""
+def one_piece(
+    score: Score, labels: Mapping[str, str], said: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """One score encoded: its info (labels, counts, content hash, what is ``said`` of it) and its arrays by name."""
     piece, report = encode(with_keys(score))
     arrays = {f.name: getattr(piece, f.name) for f in fields(piece) if isinstance(getattr(piece, f.name), np.ndarray)}
     arrays["prints"] = piece_hashes(piece)
@@ -128,6 +131,7 @@ def one_piece(score: Score, labels: Mapping[str, str]) -> tuple[dict[str, Any], 
             "programs": piece.programs.tolist(),
             "quantize": _changed_only(report),
             "content": content_hash(piece),
+            **(said or {}),
         },
         arrays,
     )

@@ -18,12 +18,10 @@ from zhiyin.encoding import EncodedPiece, encode
 from zhiyin.encoding.fields import CONTROL_COLUMN, END, ROW_FIELDS, ROW_SIZES
 from zhiyin.encoding.layout import lay_out
 from zhiyin.errors import InputError
-from zhiyin.inference.nats import piece_nats
+from zhiyin.inference.nats import interval, piece_nats
 from zhiyin.inference.sampler import window_of
 from zhiyin.inference.session import open_graph
 from zhiyin.provenance.package import Package, load_package
-
-RESAMPLINGS = 1000
 
 
 def evaluate_nats(
@@ -104,10 +102,9 @@ def _from_files(folder: Path, limit: int) -> list[tuple[str, EncodedPiece]]:
 
 def _mean(sums: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
     """nats per note with a 95 % bootstrap interval over pieces."""
-    picks = np.random.default_rng(0).integers(0, len(sums), (RESAMPLINGS, len(sums)))
-    low, high = np.quantile(sums[picks].sum(axis=1) / notes[picks].sum(axis=1), (0.025, 0.975))
+    low, high = interval(sums, notes)
     mean = float(sums.sum() / notes.sum())
-    return {"nats": mean, "low": float(low), "high": float(high), "pieces": len(sums), "n": int(notes.sum())}
+    return {"nats": mean, "low": low, "high": high, "pieces": len(sums), "n": int(notes.sum())}
 
 
 def baselines(corpus: Corpus, pieces: Iterable[EncodedPiece]) -> dict[str, float]:

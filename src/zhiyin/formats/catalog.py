@@ -60,7 +60,7 @@ class Format:
 
 
 MIDI = Format(
-    "midi", "midi:read_midi", "midi:write_midi",
+    "midi", "midi:read_midi", "midi_write:write_midi",
     ("spelling", "voice", "staff", "grace", "number", "repeats", "unisons", "even velocity", "silent parts",
      "unknown mode", "irregular meter", "timing", "dynamic", "hairpin", "slur", "articulation", "ornament", "fermata",
      "chord", "barline", "tempo words"),
@@ -101,12 +101,13 @@ def format_of(path: str | Path) -> Format:
     )
 
 
-def load(source: Any, *, expand_repeats: bool = False) -> Score:
+def load(source: Any, *, expand_repeats: bool = False, strict: bool = False) -> Score:
     """A score from a file (path), a symusic score, a music21 stream or a NOTE array (480 ticks a quarter, 4/4).
 
-    Repeats stay as signs unless ``expand_repeats``. A Score comes back as it is.
+    Repeats stay as signs unless ``expand_repeats``. A Score comes back as it is. What a reader mends in a damaged file is
+    said in ``metadata["mended"]``; with ``strict`` such a file is a FormatError instead.
     """
-    score = _from_path(source) if isinstance(source, str | Path) else _from_object(source)
+    score = _from_path(source, strict) if isinstance(source, str | Path) else _from_object(source)
     return unfolded(score) if expand_repeats else score
 
 
@@ -153,7 +154,7 @@ def content_of(head: bytes) -> str:
     return "abc" if text.startswith("X:") or "\nX:" in text else ""
 
 
-def _from_path(source: str | Path) -> Score:
+def _from_path(source: str | Path, strict: bool) -> Score:
     path = Path(source).expanduser()
     kind = format_of(path)
     read = kind.reader()
@@ -169,7 +170,7 @@ def _from_path(source: str | Path) -> Score:
             received=f"what looks like {found}",
             hint="rename it to its true suffix",
         )
-    return read(path)
+    return read(path, strict=True) if strict and "strict" in inspect.signature(read).parameters else read(path)
 
 
 def _from_object(source: Any) -> Score:

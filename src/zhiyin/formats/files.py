@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from zhiyin.errors import FormatError, InputError, near_names
@@ -43,3 +44,8 @@ def _neighbours(path: Path) -> str:
     except OSError:
         return f"the folder {path.parent} is not there either"
     return f"near names there: {near_names(path.name, names, count=3)}" if names else "its folder is empty"
+
+
+def file_stem(title: str) -> str:
+    """A title as a file name without its suffix: letters, digits and single dashes, at most 60."""
+    return re.sub(r"[\W_]+", "-", title).strip("-")[:60] or "piece"

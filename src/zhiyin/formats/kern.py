@@ -1,7 +1,8 @@
 """Reads Humdrum ``**kern`` files (.krn) into a Score. Its own parser: spelling, voices, staves and marks are kept.
 
-Kern is a table of text: one column ("spine") per staff, one line per moment. Pitches are the sounding ones. Lines that
-do not add up in time are an error that names the line. Not kept: clefs, stems, beams, phrase signs ``{}``, fingerings,
+Kern is a table of text: one column ("spine") per staff, one line per moment. Pitches are the sounding ones. Bars whose
+lines do not add up in time are mended (``kern_repair``) and said in ``metadata["mended"]``; with ``strict``, and where
+too much is wrong, they are an error that names the line. Not kept: clefs, stems, beams, phrase signs ``{}``, fingerings,
 figured bass, and the key signatures of single parts where parts differ (the most frequent one is kept).
 """
 
@@ -16,6 +17,7 @@ from zhiyin.formats.exact_ticks import Scale, moved, resolution, to_score
 from zhiyin.formats.files import read_bytes
 from zhiyin.formats.kern_bars import bar_table, metadata, structure_marks
 from zhiyin.formats.kern_parts import Place, SpineHead, place_spines
+from zhiyin.formats.kern_repair import mended_walk
 from zhiyin.formats.kern_spines import KERN, Table, read_table
 from zhiyin.formats.kern_walk import Walked, Walker
 from zhiyin.formats.limits import LIMITS, Limits, check
@@ -24,8 +26,13 @@ from zhiyin.score.repeats import expand_repeats as unfold
 from zhiyin.score.score import NOTE, Part, Score
 
 
-def read_kern(source: str | Path | bytes, *, expand_repeats: bool = False, limits: Limits = LIMITS["kern"]) -> Score:
-    """Reads a kern file (path) or its contents (bytes) as a notated Score; FormatError names the line that is wrong."""
+def read_kern(
+    source: str | Path | bytes, *, expand_repeats: bool = False, strict: bool = False, limits: Limits = LIMITS["kern"]
+) -> Score:
+    """Reads a kern file (path) or its contents (bytes) as a notated Score; FormatError names the line that is wrong.
+
+    Damaged bars are mended within bounds and listed in ``metadata["mended"]``; ``strict`` refuses them.
+    """
     name = "kern data" if isinstance(source, bytes) else Path(source).name
     data = source if isinstance(source, bytes) else read_bytes(source, limits.bytes)
     check("bytes", len(data), limits, name)
@@ -38,13 +45,15 @@ def read_kern(source: str | Path | bytes, *, expand_repeats: bool = False, limit
     heads = _heads(table)
     kept, parts = place_spines([heads[i] for i in kern_tracks])
     places = _neighbours(dict(zip(kern_tracks, kept)), heads, len(table.tracks))
-    walked = Walker(table, places, name).walk()
+    walked, mended = (Walker(table, places, name).walk(), "") if strict else mended_walk(table, places, name)
     if not walked.end:
         raise FormatError(f"{name}: no music found", expected="notes or rests", received="none")
     check("notes", len(walked.notes), limits, name)
     check("bars", len(walked.barlines), limits, name)
     check("marks", len(walked.marks), limits, name)
     score = _score(table, walked, places, parts, name)
+    if mended:
+        score = score.replace(metadata={**score.metadata, "mended": mended})
     return unfold(score) if expand_repeats else score
 
 

@@ -99,7 +99,7 @@ def _parse(text: str) -> KernToken:
             continue
         grace = "q" in stop or "Q" in stop
         found = _RECIP.search(stop)
-        length = recip_quarters(*found.groups()) if found else None
+        length = _length(found, stop) if found else None
         if lead is None and not grace:
             lead = length
         if "r" in stop:
@@ -110,6 +110,12 @@ def _parse(text: str) -> KernToken:
     if lead is None and not any(n.grace for n in notes) and not ("q" in text or "Q" in text):
         raise ValueError("no duration")
     return KernToken(lead or Fraction(0), tuple(notes), _marks(text), (text.count("("), text.count(")")))
+
+
+def _length(found: re.Match[str], stop: str) -> Fraction:
+    """Quarters of one note; its dots may stand anywhere in it (``2F.`` is ``2.F``)."""
+    digits, divisor, dots = found.groups()
+    return recip_quarters(digits, divisor, dots or "." * stop.count("."))
 
 
 def _note(stop: str, grace: bool, length: Fraction | None) -> KernNote | None:

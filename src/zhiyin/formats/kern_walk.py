@@ -83,10 +83,12 @@ class Walker:
         self.hairpins: dict[int, tuple[int, str]] = {}
         self.pending: list[list[tuple[Column, str]]] = []
         self.doubt: FormatError | None = None
+        self.row = self.bar_row = -1  # places in table.rows: the row read now, the last bar line
 
     def walk(self) -> Walked:
         """Goes through all rows once."""
-        for number, tokens, layout in self.table.rows:
+        for row, (number, tokens, layout) in enumerate(self.table.rows):
+            self.row = row
             if layout is not self.layout:
                 self._enter(layout)
             first = tokens[0][:1]
@@ -97,6 +99,7 @@ class Walker:
             elif first == "=":
                 self._settle()
                 self._flush()
+                self.bar_row = self.row
                 self.out.barlines.append((self.time, next((tokens[i] for i, _ in layout.kern), tokens[0])))
             elif first == "!":
                 self._comment(tokens, layout)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from typing import Any
 from urllib.parse import quote
 
 from zhiyin.errors import FormatError, InputError
-from zhiyin.formats.files import atomic_write
+from zhiyin.formats.files import atomic_write, file_stem
 from zhiyin.formats.playhead import timeline_of
 from zhiyin.formats.svg import TEXT_FONT, font_face, isolate, parse_svg, plain, svg_text, tag
 from zhiyin.score.score import Score
@@ -196,11 +195,6 @@ def _relative(target: str) -> str:
     if ":" in target or target.startswith(("/", "\\")):
         raise InputError("A link must stay beside the page", expected="a relative file name", received=target)
     return quote(target.replace("\\", "/"))
-
-
-def file_stem(title: str) -> str:
-    """A title as a file name without its suffix: letters, digits and single dashes, at most 60."""
-    return re.sub(r"[\W_]+", "-", title).strip("-")[:60] or "piece"
 
 
 def _record(record: Mapping[str, Any]) -> str:

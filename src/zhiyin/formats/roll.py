@@ -26,8 +26,8 @@ LIGHT = ("#3b6fd4", "#d9562b", "#1d9a6c", "#9a4fd0", "#b98300", "#d23c77", "#0f8
 DARK = ("#7fa8ff", "#ff8a5e", "#4fd1a0", "#c78bff", "#f0bd45", "#ff7fae", "#4fc9dc", "#a9b4c6")
 GIVEN_LIGHT, GIVEN_DARK = "#9aa1ad", "#707988"
 TOOLTIP_NOTES = 4000  # above this many notes the names shown under the pointer are left out
-_SOFT, _STRONG = "#6a7280", "#1c2026"  # text
-_NIGHT = (
+SOFT, STRONG = "#6a7280", "#1c2026"  # text
+NIGHT = (
     "#roll .paper{fill:#16181d}#roll .lane{fill:#1c1f26}#roll .black{fill:#181a20}#roll .beat{stroke:#262a33}"
     "#roll .bar{stroke:#3b414d}#roll .octave{stroke:#343a46}#roll text{fill:#9aa3b2}#roll .strong{fill:#e9ecf1}"
     "#roll .section{fill:#2a303b}"
@@ -43,7 +43,7 @@ _LINE_GAP = 16.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """Where things go. ``lines``: (first, last + 1) rows of bars; all lengths in drawing units."""
 
     width: float
@@ -58,23 +58,29 @@ class _Plan:
 
     @property
     def pitched(self) -> float:
+        """Height of the pitched lanes."""
         return (self.high - self.low + 1) * self.row
 
     @property
     def body(self) -> float:
+        """Height of a line: pitched lanes and drum lanes."""
         return self.pitched + (_DRUM_GAP if self.pitched and self.drums else 0.0) + len(self.drums) * _DRUM_ROW
 
     @property
     def height(self) -> float:
+        """Height of the drawing."""
         return round(self.y_of_line(len(self.lines) - 1) + self.body + 14.0, 2)
 
     def y_of_line(self, line: int) -> float:
+        """Top of a line's lanes."""
         return self.top + line * (self.strip + self.body + _LINE_GAP) + self.strip
 
     def y_of_pitch(self, pitch: float) -> float:
+        """Top of a pitch's lane, within a line."""
         return (self.high - pitch) * self.row
 
     def y_of_drum(self, key: int) -> float:
+        """Top of a drum's lane, within a line."""
         return self.body - (len(self.drums) - self.drums.index(key)) * _DRUM_ROW
 
 
@@ -132,7 +138,7 @@ def _given_mask(score: Score, given: np.ndarray | None) -> np.ndarray:
     return mask
 
 
-def _plan(score: Score, width: float, heading: bool, bars_per_line: int) -> _Plan:
+def _plan(score: Score, width: float, heading: bool, bars_per_line: int) -> Plan:
     inner = width - _LEFT - _RIGHT
     lines = _lines(score, inner, bars_per_line)
     starts = np.r_[score.bars["onset"], _end_of(score, len(score.bars))].astype(np.int64)
@@ -141,7 +147,7 @@ def _plan(score: Score, width: float, heading: bool, bars_per_line: int) -> _Pla
     keys = tuple(int(key) for key in np.unique(score.notes["pitch"][drum_mask(score)])[::-1])
     row = float(np.clip(250.0 / max(high - low + 1, 1), 3.2, 8.0))
     top = 74.0 if heading else 36.0
-    return _Plan(width, inner / longest, lines, low, high, row, keys, top, 34.0 if sections_of(score) else 18.0)
+    return Plan(width, inner / longest, lines, low, high, row, keys, top, 34.0 if sections_of(score) else 18.0)
 
 
 def _axis(score: Score) -> tuple[int, int]:
@@ -174,16 +180,16 @@ def _end_of(score: Score, row: int) -> int:
 def _style(score: Score, given: bool) -> str:
     parts = "".join(f"#roll .p{i}{{fill:{DARK[i]}}}" for i in range(min(len(colour_groups(score)[0]), len(DARK))))
     grey = f"#roll .given{{fill:{GIVEN_DARK}}}" if given else ""
-    return f"<style>@media (prefers-color-scheme: dark){{{_NIGHT}{parts}{grey}}}</style>"
+    return f"<style>@media (prefers-color-scheme: dark){{{NIGHT}{parts}{grey}}}</style>"
 
 
-def _heading(title: str, composer: str, plan: _Plan) -> Iterator[str]:
-    yield shape("text", title, class_="strong", x=_LEFT, y=30, font_size=20, font_weight="bold", fill=_STRONG)
+def _heading(title: str, composer: str, plan: Plan) -> Iterator[str]:
+    yield shape("text", title, class_="strong", x=_LEFT, y=30, font_size=20, font_weight="bold", fill=STRONG)
     if composer:
-        yield shape("text", composer, x=plan.width - _RIGHT, y=30, font_size=13, text_anchor="end", fill=_SOFT)
+        yield shape("text", composer, x=plan.width - _RIGHT, y=30, font_size=13, text_anchor="end", fill=SOFT)
 
 
-def _legend(score: Score, plan: _Plan, given: bool) -> Iterator[str]:
+def _legend(score: Score, plan: Plan, given: bool) -> Iterator[str]:
     names = [(f"p{i % 8}", LIGHT[i % 8], label) for i, label in enumerate(colour_groups(score)[0])]
     names += [("given", GIVEN_LIGHT, "given")] if given else []
     x, y = _LEFT, plan.top - 27
@@ -191,14 +197,14 @@ def _legend(score: Score, plan: _Plan, given: bool) -> Iterator[str]:
         label = label if len(label) <= 24 else label[:23] + "…"
         step = 34.0 + sum(8.2 if c.isupper() else 12.2 if c > "\u2e80" else 6.2 for c in label)
         if x + step > plan.width - _RIGHT - 60 and number < len(names) - 1:
-            yield shape("text", f"+ {len(names) - number}", x=x, y=y + 10, font_size=12, fill=_SOFT)
+            yield shape("text", f"+ {len(names) - number}", x=x, y=y + 10, font_size=12, fill=SOFT)
             return
         yield shape("rect", class_=name, x=x, y=y, width=12, height=12, rx=3, fill=colour)
-        yield shape("text", label, x=x + 18, y=y + 10, font_size=12, fill=_SOFT)
+        yield shape("text", label, x=x + 18, y=y + 10, font_size=12, fill=SOFT)
         x += step
 
 
-def _line(score: Score, plan: _Plan, line: int, given: np.ndarray) -> Iterator[str]:
+def _line(score: Score, plan: Plan, line: int, given: np.ndarray) -> Iterator[str]:
     first, last = plan.lines[line]
     start, end = int(score.bars["onset"][first]), _end_of(score, last)
     y, width = plan.y_of_line(line), (end - start) * plan.per_tick
@@ -206,14 +212,15 @@ def _line(score: Score, plan: _Plan, line: int, given: np.ndarray) -> Iterator[s
         f'<g class="system" data-onset="{start}" data-end="{end}" data-x="{_LEFT:g}" data-width="{width:.2f}" '
         f'data-y="{y:.2f}" data-height="{plan.body:.2f}" transform="translate({_LEFT:g} {y:.2f})">'
     )
-    yield from _lanes(plan, width)
+    yield from lanes(plan, width)
     yield from _grid(score, plan, (first, last), start)
     yield from _sections(score, plan, (first, last), start)
     yield from _notes(score, plan, line, given)
     yield "</g>"
 
 
-def _lanes(plan: _Plan, width: float) -> Iterator[str]:
+def lanes(plan: Plan, width: float) -> Iterator[str]:
+    """The ground of a line: black keys shaded, a line and a name at each C, a lane for each drum."""
     if plan.pitched:
         yield shape("rect", class_="lane", width=width, height=plan.pitched, fill="#f7f8fa")
         black = [p for p in range(plan.low, plan.high + 1) if p % 12 in (1, 3, 6, 8, 10)]
@@ -222,16 +229,16 @@ def _lanes(plan: _Plan, width: float) -> Iterator[str]:
     for pitch in range(-(-plan.low // 12) * 12, plan.high + 1, 12):
         y = plan.y_of_pitch(pitch) + plan.row
         yield shape("path", class_="octave", d=f"M0 {y:.2f}h{width:.2f}", stroke="#d5dae2", stroke_width=0.8)
-        label: Attributes = {"x": -8, "y": y - plan.row / 2 + 3.4, "font_size": 10, "text_anchor": "end", "fill": _SOFT}
+        label: Attributes = {"x": -8, "y": y - plan.row / 2 + 3.4, "font_size": 10, "text_anchor": "end", "fill": SOFT}
         yield shape("text", f"C{pitch // 12 - 1}", **label)
     for key in plan.drums:
         y = plan.y_of_drum(key)
         yield shape("rect", class_="lane", y=y, width=width, height=_DRUM_ROW - 1, fill="#f3f4f7")
         name = DRUM_NAMES.get(key, str(key))
-        yield shape("text", name, x=-8, y=y + 5.6, font_size=7.5, text_anchor="end", fill=_SOFT)
+        yield shape("text", name, x=-8, y=y + 5.6, font_size=7.5, text_anchor="end", fill=SOFT)
 
 
-def _grid(score: Score, plan: _Plan, rows: tuple[int, int], start: int) -> Iterator[str]:
+def _grid(score: Score, plan: Plan, rows: tuple[int, int], start: int) -> Iterator[str]:
     beats, lines, free = "", "", -9.0
     for bar in score.bars[rows[0] : rows[1]]:
         x = (int(bar["onset"]) - start) * plan.per_tick
@@ -241,7 +248,7 @@ def _grid(score: Score, plan: _Plan, rows: tuple[int, int], start: int) -> Itera
         lines += f"M{x:.2f} -3v{plan.body + 3:.2f}"
         label = str(int(bar["number"]))
         if x >= free:
-            yield shape("text", label, x=x + 3, y=-4, font_size=10, fill=_SOFT)
+            yield shape("text", label, x=x + 3, y=-4, font_size=10, fill=SOFT)
             free = x + 9 + 6.0 * len(label)
     lines += f"M{(_end_of(score, rows[1]) - start) * plan.per_tick:.2f} -3v{plan.body + 3:.2f}"
     if beats:
@@ -256,7 +263,7 @@ def _beat_ticks(score: Score, bar: np.void) -> int:
     return max(unit * 3 if compound else unit, 1)
 
 
-def _sections(score: Score, plan: _Plan, rows: tuple[int, int], start: int) -> Iterator[str]:
+def _sections(score: Score, plan: Plan, rows: tuple[int, int], start: int) -> Iterator[str]:
     for section in sections_of(score):
         first, last = max(section.first, rows[0]), min(section.last, rows[1] - 1)
         if first > last:
@@ -265,11 +272,11 @@ def _sections(score: Score, plan: _Plan, rows: tuple[int, int], start: int) -> I
         width = max((_end_of(score, last + 1) - start) * plan.per_tick - x - 1, 4.0)
         yield shape("rect", class_="section", x=x, y=-31, width=width, height=14, rx=4, fill="#e8ebf1")
         if section.first >= rows[0]:
-            look: Attributes = {"font_size": 10.5, "font_weight": "bold", "fill": _STRONG}
+            look: Attributes = {"font_size": 10.5, "font_weight": "bold", "fill": STRONG}
             yield shape("text", section.name, class_="strong", x=x + 6, y=-20.4, **look)
 
 
-def _notes(score: Score, plan: _Plan, line: int, given: np.ndarray) -> Iterator[str]:
+def _notes(score: Score, plan: Plan, line: int, given: np.ndarray) -> Iterator[str]:
     first, last = plan.lines[line]
     start, end = int(score.bars["onset"][first]), _end_of(score, last)
     is_last = line == len(plan.lines) - 1
@@ -286,7 +293,7 @@ def _notes(score: Score, plan: _Plan, line: int, given: np.ndarray) -> Iterator[
                 yield "</g>"
 
 
-def _note(score: Score, plan: _Plan, index: int, span: tuple[int, int]) -> str:
+def _note(score: Score, plan: Plan, index: int, span: tuple[int, int]) -> str:
     note = score.notes[index]
     onset, pitch, velocity = int(note["onset"]), int(note["pitch"]), int(note["velocity"])
     drum = score.parts[int(note["part"])].drums

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from zhiyin.encoding.fields import DENSITY_EDGES, REGISTER_EDGES, level
+from zhiyin.encoding.fields import DENSITY_EDGES, DRUM_PROGRAM, REGISTER_EDGES, level
 from zhiyin.errors import ControlError
 from zhiyin.inference.controls import MAX_BARS, Controls, Key, check_controls, find_key, find_meter, find_named
-from zhiyin.inference.form import Section, default_form, plan_sections
+from zhiyin.inference.form import Section, default_form, plan_sections, style_form
 from zhiyin.inference.instruments import VOICE, Instrument, find_parts, numbered, part_instrument, voice_name, within
 from zhiyin.inference.titles import make_title
 from zhiyin.inference.word_tables import TEMPO_WORDS
@@ -82,9 +82,10 @@ def make_brief(controls: Controls, manifest: Mapping[str, Any], seed: int) -> Br
     parts = _parts(controls, habits, assumed)
     key = _key(controls, habits, parts, rng, assumed)
     tempo, word, bars = _time(controls, habits, meter, assumed)
-    sections = plan_sections(bars, controls.form, controls.cadence)
+    form = controls.form or style_form(bars, habits.get("return_share"), _form_draws(seed))
+    sections = plan_sections(bars, form, controls.cadence)
     if not controls.form and len(sections) > 1:
-        assumed.append(f"form {default_form(bars) if len(sections) <= 8 else 'rondo'}")
+        assumed.append(f"form {'rondo' if len(sections) > 8 and form == default_form(bars) else form}")
     _say_rare(style, meter, parts, assumed)
     nobody: Mapping[str, Any] = {"id": 0, "name": ""}
     composer = find_named("composer", controls.composer, composers) if controls.composer else nobody
@@ -100,6 +101,11 @@ def make_brief(controls: Controls, manifest: Mapping[str, Any], seed: int) -> Br
         title=controls.title or make_title(str(style.get("name", "")), minor, rng),
         seed=seed, assumed=tuple(assumed),
     )  # fmt: skip
+
+
+def _form_draws(seed: int) -> np.random.Generator:
+    """Its own stream, so that what else a seed decides does not depend on the form."""
+    return np.random.Generator(np.random.PCG64([seed, 0x666F_726D]))
 
 
 def _style(controls: Controls, manifest: Mapping[str, Any], assumed: list[str]) -> Mapping[str, Any]:
@@ -178,7 +184,8 @@ def _key(
     minor = controls.mode == "minor" if controls.mode else draw < share
     keys = _usual_keys(parts, minor)
     key = find_key(str(keys[int(rng.integers(len(keys)))]))
-    assumed.append(f"key {key.name}")
+    if not all(p.program == DRUM_PROGRAM for p in parts):  # drums have none
+        assumed.append(f"key {key.name}")
     return key
 
 

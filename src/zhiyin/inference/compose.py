@@ -7,22 +7,24 @@ ones that differ from each other are kept. Writing files is not done here.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zhiyin.encoding.fields import MAX_PARTS
-from zhiyin.errors import ControlError
+from zhiyin.encoding.fields import DRUM_PROGRAM, MAX_PARTS
+from zhiyin.errors import ControlError, RecordError
 from zhiyin.formats.recorded import music_of
 from zhiyin.inference.brief import Brief, make_brief
 from zhiyin.inference.controls import Controls, merge
 from zhiyin.inference.finish import finish, seconds_of, steps_of_bar
+from zhiyin.inference.guard import Guard, check_limit
 from zhiyin.inference.judge import Verdict, choose, judge
 from zhiyin.inference.made import Made
 from zhiyin.inference.masks import cadence_masks
+from zhiyin.inference.original import check_written, open_reference
 from zhiyin.inference.plan import Plan, make_plan
 from zhiyin.inference.request import Request, Sampling, make_sampling
 from zhiyin.inference.sampler import Sampler, Written
@@ -34,13 +36,15 @@ from zhiyin.score import Score
 from zhiyin.version import __version__
 
 MAX_CANDIDATES = 64
+_ALONE = 3  # candidates written one by one until the first that can be kept: each costs half a second
 _ROUNDS = 3  # batches of candidates at most, where too few can be played
 
 
 @dataclass(frozen=True)
 class Options:
     """How composing is done. temperature, top_p, min_p: one number or a mapping of row fields; variation: share of each
-    return that is written anew; chords: plan a harmony; cadences: hold the closes of sections by masks."""
+    return that is written anew; chords: plan a harmony; cadences: hold the closes of sections by masks; original: "p95" or
+    "p99": no passage may come closer to the training music than that share of human pieces come to each other."""
 
     takes: int = 3
     candidates: int = 8
@@ -49,6 +53,7 @@ class Options:
     min_p: float | Mapping[str, float] | None = None
     variation: float = 0.35
     chords: bool = True
+    original: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,8 @@ def compose(
         package.graph_path(STEP)
     said = read_controls(words, Controls(**controls), package.manifest)
     seed = said.controls.seed if said.controls.seed is not None else secrets.randbelow(2**31)
-    studio = Studio(sampler or Sampler(package), package.manifest, options, said.controls)
+    guard = Guard(open_reference(package), options.original) if options.original else None
+    studio = Studio(sampler or Sampler(package), package.manifest, options, said.controls, guard)
     settings = settings_of({"words": words, **controls, "seed": seed}, options)
 
     def recorded(piece: Piece) -> Piece:
@@ -105,7 +111,11 @@ def compose(
         "understood": said.understood, "ignored": said.ignored,
         "assumed": [*said.assumed, *pieces[0].brief.assumed], "candidates": studio.counts,
     }  # fmt: skip
-    pieces = [replace(p, report={**shared, **p.report}) for p in pieces]
+    known = check_written([(p.score, p.brief.style or "") for p in pieces], package)
+    pieces = [
+        replace(p, report={**shared, **p.report, "originality": k}, record={**p.record, "originality": k})
+        for p, k in zip(pieces, known)
+    ]
     return Composition(tuple(pieces), {**pieces[0].report, "takes": [dict(p.report) for p in pieces]})
 
 
@@ -130,6 +140,8 @@ def split_options(options: Options, given: dict[str, Any]) -> tuple[Options, dic
             raise ControlError(f"{name} out of range", expected=f"1..{high}", received=str(getattr(options, name)))
     if not 0 <= options.variation <= 1:
         raise ControlError("variation out of range", expected="0..1", received=f"{options.variation:g}")
+    if options.original is not None:
+        check_limit(options.original)
     if isinstance(given.get("parts"), str):
         given["parts"] = tuple(p for p in given["parts"].split(",") if p.strip())
     elif given.get("parts") is not None:
@@ -148,34 +160,53 @@ def settings_of(given: Mapping[str, Any], options: Options) -> dict[str, Any]:
 class Studio:
     """Writes candidates of one wish and keeps the best. ``counts``: how many were written, unplayable, kept."""
 
-    def __init__(self, sampler: Sampler, manifest: Mapping[str, Any], options: Options, controls: Controls) -> None:
+    def __init__(
+        self,
+        sampler: Sampler,
+        manifest: Mapping[str, Any],
+        options: Options,
+        controls: Controls,
+        guard: Guard | None = None,
+    ) -> None:
+        self.guard = guard
         self.sampler, self.manifest, self.options, self.controls = sampler, manifest, options, controls
         self.sampling: Sampling = make_sampling(manifest, options.temperature, options.top_p, options.min_p)
         self.pieces: list[Piece] = []
         self.counts = {"written": 0, "unplayable": 0, "kept": 0}
+        if guard:
+            self.counts |= {"went_back": 0, "too_close": 0}
 
     def compose(self, seed: int, on_take: Callable[[Piece], None] | None = None) -> list[Piece]:
-        """The kept pieces. The first candidate is written alone, so that it is heard early."""
+        """The kept pieces. First candidates are written alone, until one can be kept, so that it is heard early."""
         options = self.options
-        self._write(seed, [0])
-        kept = [0] if (self.pieces[0].verdict.good and options.takes > 1) or options.candidates == 1 else []
+        alone = min(_ALONE, options.candidates) if options.takes > 1 else 1
+        good = False
+        for take in range(alone):
+            self._write(seed, [take])
+            good = bool(self.pieces) and self.pieces[-1].verdict.good
+            if good:
+                break
+        alone = self.counts["written"]
+        heard = self.pieces and (options.candidates == 1 or (good and options.takes > 1))
+        kept = [len(self.pieces) - 1] if heard else []
         if kept and on_take:
-            on_take(self.pieces[0])
+            on_take(self.pieces[kept[0]])
         told = bool(kept)
         for turn in range(_ROUNDS):
-            first = 1 + turn * options.candidates
-            wanted = options.candidates - (turn == 0)
+            first = self.counts["written"]
+            wanted = options.candidates - (alone if turn == 0 else 0)
             if wanted and (turn == 0 or len(kept) < options.takes):
                 self._write(seed, list(range(first, first + wanted)))
             kept = choose([p.rows for p in self.pieces], [p.verdict for p in self.pieces], options.takes, kept)
             if len(kept) >= options.takes:
                 break
+        if not self.pieces and self.guard:
+            raise self.guard.failure(self.counts)
         if not kept:  # nothing can be played as it stands: the one with the fewest problems
             kept = [min(range(len(self.pieces)), key=lambda i: len(self.pieces[i].verdict.problems))]
         if on_take and not told:
             on_take(self.pieces[kept[0]])
         self.counts |= {
-            "written": len(self.pieces),
             "unplayable": sum(not p.verdict.playable for p in self.pieces),
             "kept": len(kept),
         }
@@ -184,14 +215,34 @@ class Studio:
     def take(self, seed: int, number: int) -> Piece:
         """One candidate by its number, written alone: the same notes as among the others."""
         self._write(seed, [number])
+        if not self.pieces:
+            raise RecordError(
+                "The piece cannot be made again",
+                expected="a take that the guard lets pass, as when it was made",
+                received=f"take {number} of seed {seed} comes too close to the index",
+                hint="another index or onnxruntime was used then",
+            )
         return self.pieces[-1]
 
     def _write(self, seed: int, takes: list[int]) -> None:
         briefs = [self._brief(seed, take) for take in takes]
         plans = [make_plan(b, variation=self.options.variation, chords=self.options.chords) for b in briefs]
         requests = [make_request(b, p, self.sampling) for b, p in zip(briefs, plans)]
-        for brief, plan, written in zip(briefs, plans, self.sampler.sample(requests)):
-            self.pieces.append(make_piece(brief, plan, written, take=len(self.pieces)))
+        for take, brief, plan, written in zip(takes, briefs, plans, self._sample(requests, briefs)):
+            piece = make_piece(brief, plan, written, take=take) if written else None
+            if piece and not (self.guard and self.guard.objects(piece.score, brief.style or "")):
+                self.pieces.append(piece)
+        self.counts["written"] += len(takes)
+        if self.guard:
+            self.counts["too_close"] = self.counts["written"] - len(self.pieces)
+
+    def _sample(self, requests: Sequence[Request], briefs: Sequence[Brief]) -> Sequence[Written | None]:
+        """What was written; None for a take that the guard gave up."""
+        if self.guard is None:
+            return self.sampler.sample(requests)
+        found = self.guard.sample(self.sampler.session, requests, [b.style or "" for b in briefs])
+        self.counts["went_back"] += sum(g.backups for g in found)
+        return [g.written if g.clean else None for g in found]
 
     def _brief(self, seed: int, take: int) -> Brief:
         """All takes share what the first one assumed; title, harmony, returns and notes have the take's own seed."""
@@ -230,7 +281,8 @@ def make_piece(brief: Brief, plan: Plan, written: Written, take: int) -> Piece:
     score = finish(written.rows, plan, brief)
     verdict = judge(score, brief, written.nats_per_note, find_problems(score))
     report = {
-        "title": brief.title, "take": take, "take_seed": brief.seed, "style": brief.style, "key": brief.key.name,
+        "title": brief.title, "take": take, "take_seed": brief.seed, "style": brief.style,
+        "key": "" if all(p.program == DRUM_PROGRAM for p in brief.parts) else brief.key.name,
         "meter": f"{brief.meter[0]}/{brief.meter[1]}", "tempo_qpm": round(brief.tempo_qpm, 2), "tempo": brief.tempo_word,
         "form": brief.form, "bars": brief.bars, "notes": len(score.notes), "seconds": round(seconds_of(score), 2),
         "parts": list(brief.names), "nats_per_note": round(written.nats_per_note, 4),

@@ -21,6 +21,7 @@ from zhiyin.inference.compose import Options, settings_of, take_seed
 from zhiyin.inference.controls import MAX_BARS, Controls, check_controls, find_named
 from zhiyin.inference.judge import Verdict, choose
 from zhiyin.inference.made import Made
+from zhiyin.inference.original import check_continued
 from zhiyin.inference.past import read_past
 from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler, Written, window_of
@@ -92,12 +93,15 @@ def continue_(
     }  # fmt: skip
     settings = settings_of({**vars(wish), "seed": seed}, options)
 
+    known = dict(zip(kept, check_continued([scores[i] for i in kept], score, style or "", package)))
+
     def made(i: int) -> Continued:
         record = make_record(
             "continue", __version__, {**settings, "take": i}, model=package.manifest, model_hash=package.hash,
             notes=music_of(scores[i]), inputs=[{"heard": music_of(score).heard["heard"]}],
         )  # fmt: skip
-        report = {**shared, **_report(scores[i], written[i], verdicts[i], i)}
+        record |= {"originality": known[i]}
+        report = {**shared, **_report(scores[i], written[i], verdicts[i], i), "originality": known[i]}
         return Continued(scores[i], written[i].rows, verdicts[i], report, record)
 
     pieces = tuple(made(i) for i in kept)

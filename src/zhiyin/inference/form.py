@@ -15,6 +15,7 @@ from zhiyin.errors import ControlError
 from zhiyin.inference.controls import find_form
 
 _PHRASE = 8
+FEW_RETURNS = 0.15  # styles in which a smaller share of the sections returns are planned as they are: mostly onwards
 _SHORT_FORMS = {1: "A", 2: "AA", 3: "ABA", 4: "AABA", 5: "ABACA", 6: "AABABA", 7: "ABACABA", 8: "AABACABA"}
 
 
@@ -68,6 +69,21 @@ def default_form(bars: int) -> str:
         letters += pair[0] + pair + pair[0]
         group += 1
     return letters[: count - 1] + "A"
+
+
+def style_form(bars: int, return_share: float | None, rng: np.random.Generator) -> str:
+    """Letters for a number of bars in a style of which a share of the sections (0..1) returns in what people wrote.
+
+    Where few do (string quartets, songs: see ``FEW_RETURNS``), as many sections return on average as in the style, drawn
+    by ``rng``, the first of them at the end. Elsewhere, where nothing is known, and where there are more sections than
+    letters, ``default_form``.
+    """
+    usual = default_form(bars)
+    if return_share is None or return_share >= FEW_RETURNS or not 3 <= len(usual) <= len(LETTERS):
+        return usual
+    expected = return_share * len(usual)
+    back = min(int(expected) + int(rng.random() < expected % 1), len(usual) - 2)
+    return LETTERS[: len(usual) - back] + LETTERS[1:back] + ("A" if back else "")
 
 
 def section_lengths(bars: int, count: int) -> list[int]:

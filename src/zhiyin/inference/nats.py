@@ -20,6 +20,8 @@ from zhiyin.inference.sampler import window_of
 from zhiyin.inference.session import Graph, open_graph
 from zhiyin.provenance.package import Package
 
+RESAMPLINGS = 1000
+
 
 def score_nats(
     package: Package, pieces: Iterable[EncodedPiece], *, graph: Graph | None = None, window: int = 0
@@ -36,7 +38,7 @@ def score_nats(
         raise InputError("Nothing to score", expected="at least one piece", received="0 pieces")
     fields = np.array([s for s, _ in sums])  # (pieces, 6)
     notes = np.array([n for _, n in sums], dtype=np.float64)
-    low, high = _interval(fields.sum(axis=1), notes)
+    low, high = interval(fields.sum(axis=1), notes)
     mean = fields.sum(axis=0) / notes.sum()
     return {
         "nats": float(mean.sum()), "fields": dict(zip(ROW_FIELDS, (float(v) for v in mean))), "low": low, "high": high,
@@ -96,9 +98,10 @@ def _run(graph: Graph, piece: EncodedPiece, sequence: Sequence, begin: int, end:
     return graph.run(["nats"], {n: a for n, a in feed.items() if n in names})[0][0]
 
 
-def _interval(sums: np.ndarray, notes: np.ndarray) -> tuple[float, float]:
+def interval(sums: np.ndarray, notes: np.ndarray) -> tuple[float, float]:
+    """95 % bootstrap interval over pieces of nats per note; sums of nats and numbers of notes, both (pieces,)."""
     rng = np.random.default_rng(0)
-    picks = rng.integers(0, len(sums), size=(1000, len(sums)))
+    picks = rng.integers(0, len(sums), size=(RESAMPLINGS, len(sums)))
     means = sums[picks].sum(axis=1) / notes[picks].sum(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)

@@ -15,6 +15,8 @@ from zhiyin.formats.recorded import music_of
 from zhiyin.inference.compose import Options, Studio, read_controls, split_options
 from zhiyin.inference.continue_ import Further, Wish, with_title
 from zhiyin.inference.controls import Controls
+from zhiyin.inference.guard import Guard
+from zhiyin.inference.original import open_reference
 from zhiyin.inference.sampler import Sampler
 from zhiyin.provenance.package import Package, file_hash
 from zhiyin.score import Score
@@ -45,7 +47,8 @@ def _composed(record: Mapping[str, Any], package: Package) -> Score:
     given = {k: v for k, v in settings.items() if k not in _ELSEWHERE}
     options, controls = split_options(Options(), given)
     said = read_controls(str(settings.get("words", "")), Controls(**controls), package.manifest)
-    studio = Studio(Sampler(package), package.manifest, options, said.controls)
+    guard = Guard(open_reference(package), options.original) if options.original else None
+    studio = Studio(Sampler(package), package.manifest, options, said.controls, guard)
     return studio.take(settings["seed"], settings["take"]).score
 
 

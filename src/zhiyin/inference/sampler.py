@@ -6,8 +6,7 @@ knows styles, words or files.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,13 +69,25 @@ def window_of(package: Package) -> int:
     return int(graph.get("window") or manifest.get("window") or (manifest.get("sizes") or {}).get("window") or 512)
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What a step would write: the graph's outputs, rows int64 (B, 6) and nats float (B, 6) of the active takes."""
+
+    found: Mapping[str, np.ndarray]
+    rows: np.ndarray
+    nats: np.ndarray
+
+
 class Run:
-    """A batch of takes on its way. ``save`` at any row (a bar line, say) and ``restore`` to go on from there again."""
+    """A batch of takes on its way; ``active``: those that the graph still writes (the others have ended).
+
+    ``save`` at any row (a bar line, say) and ``restore`` to go on from there again.
+    """
 
     def __init__(self, session: StepSession, requests: Sequence[Request]) -> None:
         self.session = session
         self.takes = [Take(r) for r in requests]
-        self._active = list(range(len(self.takes)))
+        self.active = list(range(len(self.takes)))
         rows = max((len(r.past) + len(r.given) for r in requests), default=0)
         self.memory: Memory = session.start(len(self.takes), rows)
         self._build_feed()
@@ -88,8 +99,12 @@ class Run:
 
     def step(self) -> None:
         """One graph call: every take that is not done reads one row and, where none waits, gets the next one."""
+        self.move(self.look())
+
+    def look(self) -> Looked:
+        """What each active take would write next; nothing moves on yet (but random numbers are drawn)."""
         feed = self.feed
-        for i, n in enumerate(self._active):
+        for i, n in enumerate(self.active):
             take = self.takes[n]
             feed["row"][i] = take.row
             feed["last"][i] = take.legal_last()
@@ -105,15 +120,19 @@ class Run:
                 feed["uniform"][i] = take.uniform()
         found = self.session.look(self.memory, feed)
         rows, nats = found["next"], found["nats"]
-        refused = [i for i, n in enumerate(self._active) if self.takes[n].refuses(rows[i])]
+        refused = [i for i, n in enumerate(self.active) if self.takes[n].refuses(rows[i])]
         if refused:
             rows, nats = rows.copy(), nats.copy()
             feed["last"][refused, 3] = 127  # their part is done with the place where it is
             second = self.session.look(self.memory, feed)
             rows[refused], nats[refused] = second["next"][refused], second["nats"][refused]
-        self.session.commit(self.memory, found)
-        for i, n in enumerate(self._active):
-            self.takes[n].accept(rows[i], nats[i])
+        return Looked(found, rows, nats)
+
+    def move(self, looked: Looked) -> None:
+        """Takes what was looked up: memory and takes move on by one row."""
+        self.session.commit(self.memory, looked.found)
+        for i, n in enumerate(self.active):
+            self.takes[n].accept(looked.rows[i], looked.nats[i])
         self._compact()
 
     def results(self) -> list[Written]:
@@ -126,26 +145,26 @@ class Run:
 
     def save(self) -> tuple[Memory, list[Take], list[int]]:
         """All that the rest of the run depends on."""
-        return self.memory.save(), copy.deepcopy(self.takes), list(self._active)
+        return self.memory.save(), [t.copy() for t in self.takes], list(self.active)
 
     def restore(self, saved: tuple[Memory, list[Take], list[int]]) -> None:
         """Goes back to a saved moment (which may be restored again)."""
         memory, takes, active = saved
-        self.memory, self.takes, self._active = memory.save(), copy.deepcopy(takes), list(active)
+        self.memory, self.takes, self.active = memory.save(), [t.copy() for t in takes], list(active)
         self._build_feed()
 
     def _compact(self) -> None:
         """Leaves ended takes out of the batch once they are half of it."""
-        going = [i for i, n in enumerate(self._active) if not self.takes[n].done]
-        if not going or 2 * len(going) > len(self._active):
+        going = [i for i, n in enumerate(self.active) if not self.takes[n].done]
+        if not going or 2 * len(going) > len(self.active):
             return
         self.memory = self.memory.select(np.array(going))
-        self._active = [self._active[i] for i in going]
+        self.active = [self.active[i] for i in going]
         self._build_feed()
 
     def _build_feed(self) -> None:
         """Inputs that stay the same over the run, padded to the longest bar table, and room for the others."""
-        requests = [self.takes[n].request for n in self._active]
+        requests = [self.takes[n].request for n in self.active]
         size, count = len(requests), max(len(r.bars) for r in requests)
         feed: dict[str, np.ndarray] = {
             "row": np.zeros((size, 9), dtype=np.int64),
@@ -158,7 +177,7 @@ class Run:
             "mask_index": np.zeros((size, count, *requests[0].masks.pitch_index.shape[1:]), dtype=np.int64),
             "position_masks": requests[0].masks.position,
             "position_index": np.zeros((size, count), dtype=np.int64),
-            "end_bar": np.array([self.takes[n].end_bar for n in self._active], dtype=np.int64),
+            "end_bar": np.array([self.takes[n].end_bar for n in self.active], dtype=np.int64),
             "must_play": np.zeros((size, MAX_PARTS), dtype=bool),
             "uniform": np.zeros((size, 6), dtype=np.float32),
             "force": np.full((size, 6), -1, dtype=np.int64),

@@ -7,6 +7,7 @@ graph.
 from __future__ import annotations
 
 from collections import deque
+from copy import copy, deepcopy
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from zhiyin.inference.request import Request
 from zhiyin.measures.playability import two_hands
 
 _BLOCK = 64  # rows of random numbers drawn at a time
+_CHANGING = ("rows", "nats", "last", "last_pitch", "row", "position_index", "_owed", "_written", "_ready", "_chord")
 
 
 class Take:
@@ -59,6 +61,16 @@ class Take:
             self._queue_returns(request.first)
         self._open()
 
+    def copy(self) -> Take:
+        """A take that goes on by itself from here (what never changes is shared)."""
+        other = copy(self)
+        for name in _CHANGING:
+            setattr(other, name, getattr(self, name).copy())
+        other.must_play = other._owed if self.must_play is self._owed else self.must_play.copy()
+        other._by_bar = {bar: rows.copy() for bar, rows in self._by_bar.items()}
+        other._random = deepcopy(self._random)
+        return other
+
     @property
     def samples(self) -> bool:
         """Whether the row that the graph writes now is used (no row is waiting to be read)."""
@@ -71,6 +83,24 @@ class Take:
             self._drawn = 0
         self._drawn += 1
         return self._uniform[self._drawn - 1]
+
+    def reseed(self, turn: int) -> None:
+        """Other random numbers from here on: the same for the same seed and turn."""
+        self._random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.request.seed, turn])))
+        self._drawn = len(self._uniform)
+
+    @property
+    def free(self) -> bool:
+        """Whether the bar after the cursor's is to be sampled (it is not a return, and no row waits to be read)."""
+        return self.samples and (self.cursor >= self.last_bar or self._source[self.cursor + 1] < 0)
+
+    def closes(self, sampled: np.ndarray) -> bool:
+        """Whether the cursor's bar has all its notes, where ``sampled`` is what the graph writes next."""
+        if self._ready or self.done:
+            return False
+        if self._written:
+            return self._written[0][BAR] > self.cursor
+        return int(sampled[0]) != 0
 
     def legal_last(self) -> np.ndarray:
         """The last written row as the graph's order rule sees it: a part of one note at a time is done with its position."""

@@ -136,8 +136,11 @@ def speed(score: Score) -> list[Problem]:
     """Runs of eight onsets in one part that are faster than ``NOTES_PER_SECOND``."""
     out: list[Problem] = []
     for p, part in enumerate(score.parts):
-        onsets = np.unique(score.notes["onset"][(score.notes["part"] == p) & ~score.notes["grace"]])
-        if part.drums or len(onsets) < 8:
+        onsets = score.notes["onset"][(score.notes["part"] == p) & ~score.notes["grace"]]
+        if part.drums or not len(onsets):
+            continue
+        onsets = onsets[np.r_[True, onsets[1:] != onsets[:-1]]]  # in order; np.unique would import numpy.ma, 20 ms
+        if len(onsets) < 8:
             continue
         seconds = score.seconds(onsets)
         rate = 7 / np.maximum(seconds[7:] - seconds[:-7], 1e-9)

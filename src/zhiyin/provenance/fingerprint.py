@@ -15,7 +15,7 @@ from zhiyin.errors import InputError
 
 NGRAM = 8
 WINDOW = 4
-_RATIO_LIMIT = 8  # half octaves of time: 16 times slower or faster
+RATIO_LIMIT = 8  # half octaves of time: 16 times slower or faster
 _STACK = 8  # how many earlier notes of a line may still sound over a later one
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
@@ -37,17 +37,51 @@ def fingerprints(onset: np.ndarray, pitch: np.ndarray, n: int = NGRAM) -> np.nda
     onset: (notes,) rising times in any unit. pitch: (notes,) MIDI numbers.
     """
     _check_line(onset, pitch, n)
-    count = len(onset) - n + 1
+    interval, ratio = steps_of(onset, pitch)
+    return gram_hashes(interval, ratio, n)
+
+
+def steps_of(onset: np.ndarray, pitch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How a line arrives at each of its notes: (interval in semitones, ratio of inter-onset times), int64 (notes,) each.
+
+    The ratio counts half octaves of time, -8..8: 0 = as long as the step before, 2 = twice. The first note has neither
+    (0), the second no ratio (0).
+    """
+    interval, ratio = np.zeros((2, len(pitch)), dtype=np.int64)
+    interval[1:] = np.diff(np.asarray(pitch, dtype=np.int64))
+    if len(pitch) > 2:
+        ratio[2:] = _time_ratios(np.asarray(onset, dtype=np.float64)) - RATIO_LIMIT
+    return interval, ratio
+
+
+def gram_hashes(interval: np.ndarray, ratio: np.ndarray, n: int) -> np.ndarray:
+    """Hashes uint64 (max(0, notes - n + 1),) of n-grams given as steps (see ``steps_of``); element i starts at note i."""
+    count = len(interval) - n + 1
     if count <= 0:
         return np.zeros(0, dtype=np.uint64)
-    interval = np.diff(np.asarray(pitch, dtype=np.int64)).astype(np.uint64)
-    ratio = _time_ratios(np.asarray(onset, dtype=np.float64)).astype(np.uint64)
+    steps = np.asarray(interval, dtype=np.int64).astype(np.uint64)
+    times = (np.asarray(ratio, dtype=np.int64) + RATIO_LIMIT).astype(np.uint64)
     total = np.zeros(count, dtype=np.uint64)
-    for k in range(n - 1):
-        total = _mix(total + interval[k : k + count] * _PRIME)
-    for k in range(n - 2):
-        total = _mix(total + ratio[k : k + count] * _PRIME)
+    for k in range(1, n):
+        total = _mix(total + steps[k : k + count] * _PRIME)
+    for k in range(2, n):
+        total = _mix(total + times[k : k + count] * _PRIME)
     return total
+
+
+def different_intervals(interval: np.ndarray, n: int) -> np.ndarray:
+    """How many different intervals each n-gram holds, int64 (max(0, notes - n + 1),)."""
+    count = len(interval) - n + 1
+    if count <= 0:
+        return np.zeros(0, dtype=np.int64)
+    order = np.argsort(np.asarray(interval, dtype=np.int16), kind="stable").astype(np.int32)
+    same = np.asarray(interval)[order[1:]] == np.asarray(interval)[order[:-1]]
+    before = np.full(len(order), -1, dtype=np.int32)  # the last note before that has the same interval
+    before[order[1:][same]] = order[:-1][same]
+    begin, out = np.arange(count, dtype=np.int32), np.zeros(count, dtype=np.int8)
+    for k in range(1, n):
+        out += before[k : k + count] <= begin
+    return out.astype(np.int64)
 
 
 def winnow(hashes: np.ndarray, window: int = WINDOW) -> np.ndarray:
@@ -122,7 +156,7 @@ def containment(query: np.ndarray, reference: np.ndarray) -> float:
 def _time_ratios(onset: np.ndarray) -> np.ndarray:
     gap = np.maximum(np.diff(onset), 1e-9)
     steps = np.rint(2 * np.log2(gap[1:] / gap[:-1]))
-    return (np.clip(steps, -_RATIO_LIMIT, _RATIO_LIMIT) + _RATIO_LIMIT).astype(np.int64)
+    return (np.clip(steps, -RATIO_LIMIT, RATIO_LIMIT) + RATIO_LIMIT).astype(np.int64)
 
 
 def _mix(value: np.ndarray) -> np.ndarray:

@@ -66,6 +66,41 @@ class Package:
             )
         return self.folder / file
 
+    @property
+    def originality_path(self) -> Path | None:
+        """Its originality index, checked: its own file, or the one its manifest shares with another package; None where it has none.
+
+        The manifest of a package that shares says ``{"originality": {"package": name, "sha256": hash}}``. Raises PackageError where that file is
+        not there or has another hash.
+        """
+        if ORIGINALITY in self.manifest["files"]:
+            return self.folder / ORIGINALITY  # its hash was checked when the package was loaded
+        shared = self.manifest.get("originality")
+        if not shared:
+            return None
+        try:
+            owner, expected = str(shared["package"]), str(shared["sha256"])
+        except (KeyError, TypeError):
+            raise PackageError(
+                f"{self.name}: the manifest's originality entry is damaged", expected="package and sha256", received=repr(shared)[:80]
+            ) from None
+        path = _shared(self.folder, owner)
+        if path is None or (received := file_hash(path)) != expected:
+            raise PackageError(
+                f"{self.name}: the originality index that it shares with {owner!r} does not match",
+                expected=f"sha256 {expected[:16]}…", received="no such file" if path is None else f"{received[:16]}…",
+                hint=f"install the package {owner!r} again",
+            )  # fmt: skip
+        return path
+
+
+def _shared(folder: Path, owner: str) -> Path | None:
+    """The index file of the package ``owner``: the one beside ``folder``, else the one of that name."""
+    if Path(owner).name != owner:
+        return None
+    places = [folder.parent / owner, list_packages().get(owner)]
+    return next((p / ORIGINALITY for p in places if p is not None and (p / ORIGINALITY).is_file()), None)
+
 
 def packages_folder() -> Path:
     """Where ``zhiyin train`` puts packages by default: the user's data folder (``ZHIYIN_HOME`` overrides it)."""

@@ -3,7 +3,7 @@
 The rules are simple ones of the KTH rule system (Friberg, Bresin & Sundberg 2006): phrase arch and final ritardando
 (see ``phrasing``), high-loud, repetition articulation, metrical accent, melody brought out and a few milliseconds
 early (Goebl 2001), small random timing. Marks are obeyed: dynamics, accents, staccato, tenuto, slurs, fermatas, "rit.",
-written pedal. Ornament signs are not realised. No swing. Knows no file format.
+written pedal. Ornament signs are played out (``ornaments``); the written score keeps its signs. No swing. Knows no format.
 
 Bars and marks stay where they are; the tempo map gets a point each half quarter, and onsets move by milliseconds.
 """
@@ -16,6 +16,7 @@ import numpy as np
 
 from zhiyin.errors import InputError
 from zhiyin.score.dynamics import marks_to_velocity
+from zhiyin.score.ornaments import realise, rows_at
 from zhiyin.score.pedalling import pedal_marks
 from zhiyin.score.phrasing import arch, phrase_starts, position_in, tempo_curve
 from zhiyin.score.repeats import expand_repeats
@@ -31,7 +32,7 @@ _GRACE = 0.075  # s that a grace note takes before its beat
 
 
 def perform(score: Score, *, seed: int = 0, amount: float = 1.0) -> Score:
-    """The score as played, with timing "performed": repeats unfolded, the same notes, every velocity given.
+    """The score as played, with timing "performed": repeats unfolded, ornaments played out, every velocity given.
 
     amount scales every deviation, 1 is natural; 0 gives the unfolded score unperformed. A score that was played in
     (timing "performed", and onsets off the grid) is only unfolded.
@@ -44,7 +45,7 @@ def perform(score: Score, *, seed: int = 0, amount: float = 1.0) -> Score:
     if amount == 0 or not len(score.notes) or _played_in(score):
         return score
     rng = np.random.default_rng(seed)
-    score = _fine(score)
+    score = realise(_fine(score))
     role = melody_and_bass(score)
     velocity = _velocities(score, role, amount, rng)
     duration = _durations(score, amount)
@@ -126,20 +127,7 @@ def _metrical_accent(score: Score) -> np.ndarray:
 
 def _marked_notes(score: Score) -> list[tuple[Mark, np.ndarray]]:
     """Articulation marks with the rows of the notes they stand at."""
-    notes = score.notes
-    out = []
-    for mark in score.marks:
-        if mark.kind != "articulation":
-            continue
-        a, b = np.searchsorted(notes["onset"], [mark.onset, mark.onset + 1])
-        here = notes[a:b]
-        hit = np.ones(len(here), dtype=bool)
-        for column, absent in (("part", -1), ("voice", 0), ("staff", 0), ("pitch", -1)):
-            wanted = getattr(mark, column)
-            if wanted != absent:
-                hit &= here[column] == wanted
-        out.append((mark, a + np.flatnonzero(hit)))
-    return out
+    return [(mark, rows_at(score, mark)) for mark in score.marks if mark.kind == "articulation"]
 
 
 def _durations(score: Score, amount: float) -> np.ndarray:
@@ -201,12 +189,25 @@ def _onsets(score: Score, role: np.ndarray, amount: float, rng: np.random.Genera
     qpm = table[np.searchsorted(table[:, 0], notes["onset"], side="right") - 1, 1]
     per_second = qpm / 60 * score.ticks_per_quarter
     moved = notes["onset"] + amount * seconds * per_second
-    ahead: dict[tuple[int, int], int] = {}
-    for i in np.flatnonzero(notes["grace"])[::-1].tolist():
-        place = int(notes["onset"][i]), int(notes["part"][i])
-        ahead[place] = ahead.get(place, 0) + 1
-        moved[i] = place[0] - ahead[place] * _GRACE * per_second[i]
+    for i, lead in _grace_leads(notes, per_second).items():
+        moved[i] = notes["onset"][i] - lead
     return np.maximum(np.round(moved), 0).astype(np.int64)
+
+
+def _grace_leads(notes: np.ndarray, per_second: np.ndarray) -> dict[int, float]:
+    """Ticks that each grace note (row) sounds before its beat: one after the other, in at most half the time since
+    the part's last onset."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for i in np.flatnonzero(notes["grace"]).tolist():
+        groups.setdefault((int(notes["part"][i]), int(notes["onset"][i])), []).append(i)
+    onsets = {part: np.unique(notes["onset"][notes["part"] == part]) for part in {p for p, _ in groups}}
+    leads = {}
+    for (part, onset), rows in groups.items():
+        before = onsets[part][: np.searchsorted(onsets[part], onset)]
+        room = (onset - int(before[-1])) / 2 if len(before) else float(onset)
+        for place, i in enumerate(reversed(rows), 1):
+            leads[i] = place * min(_GRACE * float(per_second[i]), room / len(rows))
+    return leads
 
 
 def _alone(notes: np.ndarray) -> np.ndarray:

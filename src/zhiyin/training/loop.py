@@ -104,6 +104,8 @@ class _Loop:
         p, began, saved = self.progress, time.monotonic(), time.monotonic()
         p.total = p.total or self._fixed_total()
         before = p.seconds
+        if p.step and self._done():
+            self.report({"kind": "finished", "step": p.step, "seconds": p.seconds, "folder": str(self.folder)})
         log = _Log(self.folder, p.step) if self.rank == 0 else None
         with ThreadPoolExecutor(1) as pool:
             upcoming = pool.submit(self.batches.batch, p.step, rank=self.rank)

@@ -13,7 +13,7 @@ import numpy as np
 
 from zhiyin.corpus.store import Corpus, Piece
 from zhiyin.corpus.styles import STYLES
-from zhiyin.encoding.fields import BAR_COLUMN, CONTROL_COLUMN, DRUM_PROGRAM, tempo_of
+from zhiyin.encoding.fields import BAR_COLUMN, CONTROL_COLUMN, DRUM_PROGRAM, LETTERS, tempo_of
 from zhiyin.encoding.rows import PART, PITCH
 from zhiyin.training.relabel import RelabelledCorpus
 
@@ -49,6 +49,7 @@ def _habits(corpus: Corpus | RelabelledCorpus, pieces: Sequence[Piece]) -> dict[
     modes: Counter[int] = Counter()
     bars: list[int] = []
     numbers: dict[str, list[int]] = {"tempo": [], "density": [], "register": []}
+    returns: list[float] = []
     ranges: dict[tuple[int, ...], list[np.ndarray]] = {}
     for piece in pieces[::step]:
         arrays = corpus.arrays(piece)
@@ -59,6 +60,7 @@ def _habits(corpus: Corpus | RelabelledCorpus, pieces: Sequence[Piece]) -> dict[
         meters[_common(table[:, BAR_COLUMN["numerator"]], table[:, BAR_COLUMN["denominator"]])] += 1
         modes[int(np.bincount(table[:, BAR_COLUMN["mode"]], minlength=3).argmax())] += 1
         bars.append(len(table))
+        returns.append(returning_share(table))
         numbers["tempo"].append(int(table[0, BAR_COLUMN["tempo"]]))
         controls = arrays["controls"].ravel()
         numbers["density"].append(int(controls[CONTROL_COLUMN["density"]]))
@@ -80,7 +82,18 @@ def _habits(corpus: Corpus | RelabelledCorpus, pieces: Sequence[Piece]) -> dict[
         "bars": int(np.median(bars)),
         "density": int(np.median(numbers["density"])),
         "register": int(np.median([r for r in numbers["register"] if r] or [0])),
+        "return_share": round(float(np.mean(returns)), 3),
     }
+
+
+def returning_share(table: np.ndarray, bars: int = 32) -> float:
+    """Share of the sections that begin in the first ``bars`` bars of a bar table whose letter stood before.
+
+    The last letter is left out: what no letter is left for carries it too, so that it does not say "returns".
+    """
+    letters = table[:bars][table[:bars, BAR_COLUMN["section_bar"]] == 1, BAR_COLUMN["section"]]
+    known = letters[(letters > 0) & (letters < len(LETTERS))]
+    return 1 - len(set(known.tolist())) / len(known) if len(known) else 0.0
 
 
 def _part_counts(programs: Counter[tuple[int, ...]]) -> dict[str, int]:

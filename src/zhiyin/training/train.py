@@ -24,12 +24,13 @@ from zhiyin.errors import InputError, TrainingError
 from zhiyin.models.catalog import EMBEDDING
 from zhiyin.models.catalog import build as build_model
 from zhiyin.provenance.licences import strictest, terms_or_unknown
-from zhiyin.provenance.package import STEP, Package, load_package, packages_folder, write_package
+from zhiyin.provenance.package import ORIGINALITY, STEP, Package, load_package, packages_folder, write_package
 from zhiyin.training.batches import Batch, Batches, PieceArrays, collate, held_out_split, window
 from zhiyin.training.card import write_card, write_encoder_card
 from zhiyin.training.export import export_graphs
 from zhiyin.training.export_encoder import export_encoder
 from zhiyin.training.loop import Run, choose_device, measure, tensors, train_model
+from zhiyin.training.originality import index_into
 from zhiyin.training.pairs import Pairs
 from zhiyin.training.picture import loss_picture
 from zhiyin.training.recipe import Recipe, load_recipe
@@ -258,6 +259,7 @@ def package_run(
         manifest["graphs"] = export_encoder(model, staged, window=recipe.window, int8=recipe.int8, batch=check)
         card = write_encoder_card(manifest)
     else:
+        index_into(staged / ORIGINALITY, corpus)
         graphs = export_graphs(model, staged, int8=recipe.int8, batch=check)
         manifest |= {
             "graphs": graphs.as_dict(),

@@ -67,6 +67,12 @@ def compose(
     min_p: Annotated[
         float | None, typer.Option("--min-p", help="Least probability relative to the best (all fields).")
     ] = None,
+    original: Annotated[
+        str | None,
+        typer.Option(
+            "--original", help="p95 or p99: no passage closer to the training music than so many human pieces come."
+        ),
+    ] = None,
     soundfont: Annotated[
         str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")
     ] = None,
@@ -95,7 +101,7 @@ def compose(
         "bars": bars, "seconds": seconds, "style": style, "composer": composer, "key": key, "meter": meter, "tempo_qpm": tempo,
         "parts": parts, "density": _number(density), "register": _number(register), "form": form, "cadence": cadence, "title": title,
     }  # fmt: skip
-    sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
+    sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "original": original}
     given: dict[str, Any] = {k: v for k, v in {**controls, **sampling}.items() if v is not None}
     first_file: list[float] = []
 
@@ -140,10 +146,12 @@ def _number(text: str | None) -> float | str | None:
 def _taken(piece: Piece, model: str, seed: int) -> Taken:
     report = piece.report
     facts = [
-        ("style", str(report["style"])), ("key", str(report["key"])), ("meter", str(report["meter"])), ("form", str(report["form"])),
+        ("style", str(report["style"])), *([("key", str(report["key"]))] if report["key"] else []), ("meter", str(report["meter"])), ("form", str(report["form"])),
         ("tempo", f"{report['tempo']} ({report['tempo_qpm']:g})"), ("bars", str(report["bars"])), ("notes", str(report["notes"])),
         ("length", f"{report['seconds']:.0f} s"), ("parts", ", ".join(report["parts"])), ("model", model), ("seed", str(seed)),
     ]  # fmt: skip
+    known = report.get("originality")  # not yet of the first take, which is written early
+    facts += [("originality", known["line"])] if known else []
     return Taken(piece.score, piece.record, facts)
 
 
@@ -158,12 +166,15 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}",
         quiet=quiet,
     )
+    if "too_close" in counts:
+        say(f"went back {counts['went_back']} times, gave up {counts['too_close']} takes as too close", quiet=quiet)
     for take in taken:
         facts = dict(take.facts)
         say(
-            f"\n“{take.title}”  {facts['key']}, {facts['meter']}, form {facts['form']}, {facts['bars']} bars, {facts['length']}, {facts['tempo']}",
+            f"\n“{take.title}”  {facts['key'] + ', ' if 'key' in facts else ''}{facts['meter']}, form {facts['form']}, {facts['bars']} bars, {facts['length']}, {facts['tempo']}",
             quiet=quiet,
         )
+        say(f"  originality: {facts['originality']}", quiet=quiet)
         for path in files if single else take.files.values():
             say(f"  {path}", quiet=quiet)
     from zhiyin.formats.soundfont import find_soundfont

@@ -64,6 +64,10 @@ def continue_verb(
         print_json({"files": [str(f) for f in files], "seconds": round(time.monotonic() - began, 3), **made.report})
         return
     say(f"{bars} bars after {file.name}; seed {used}", quiet=quiet)
+    for piece in made.pieces:
+        known = piece.report["originality"]
+        left_out = "".join(f"; left out: {text}" for text in known.get("excluded", ()))
+        say(f"  originality: {known['line']}{left_out}", quiet=quiet)
     for path in files:
         say(f"  {path}", quiet=quiet)
     tell_next((f"zhiyin continue {files[0]} --bars 8", f"zhiyin show {files[0]} --roll roll.png"), quiet=quiet)
@@ -77,4 +81,5 @@ def _taken(piece: Continued, source: Mapping[str, str], origin: Mapping[str, Any
     record = {**piece.record, "inputs": [told], "attribution": list(owed)}
     names = ("key", "meter", "bars", "notes", "model", "seed")
     facts = [(name, str(piece.report[name])) for name in names if name in piece.report]
+    facts.append(("originality", piece.report["originality"]["line"]))
     return Taken(with_title(piece.score, source["name"]), record, facts)

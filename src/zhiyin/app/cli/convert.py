@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from zhiyin.app.cli.common import Json, Quiet, new_app, print_json, say
+from zhiyin.score import Score
 
 app = new_app()
 
@@ -27,10 +29,14 @@ def convert(
         str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one (sound only).")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the performance.")] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a damaged file instead of mending it.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Name everything that the written format does not hold.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Read a score and write it in another format; what the format cannot hold is named.
+    """Read a score and write it in another format; what the format cannot hold of this score is named.
 
     Example: zhiyin convert tune.krn -o tune.musicxml -o tune.mid -o tune.wav
     """
@@ -41,7 +47,9 @@ def convert(
     from zhiyin.score.performance import perform as played
 
     began = time.monotonic()
-    score = load(file, expand_repeats=expand_repeats)
+    score = load(file, expand_repeats=expand_repeats, strict=strict)
+    if "mended" in score.metadata:
+        say(f"{file}: mended: {score.metadata['mended']}", quiet=quiet or json)
     origin = origin_of(file)
     losses: dict[str, list[str]] = {}
     for target in out:
@@ -56,10 +64,9 @@ def convert(
         if origin:
             write_side_file(target, options["record"], file=target.name, sha256=file_hash(target))
         losses[str(target)] = list(kind.losses)
-        say(
-            f"{target}" + (f"   (this format does not hold: {', '.join(kind.losses)})" if kind.losses else ""),
-            quiet=quiet or json,
-        )
+        lost = list(kind.losses) if verbose else lost_marks(source, kind.losses)
+        words = f"   (does not hold {', '.join(lost)}{'' if verbose else '; -v names all'})" if lost else ""
+        say(f"{target}{words}", quiet=quiet or json)
     if json:
         print_json(
             {
@@ -68,5 +75,13 @@ def convert(
                 "notes": len(score.notes),
                 "bars": score.bar_count,
                 "losses": losses,
+                **({"mended": score.metadata["mended"]} if "mended" in score.metadata else {}),
             }
         )
+
+
+def lost_marks(score: Score, losses: tuple[str, ...], most: int = 3) -> list[str]:
+    """The kinds of mark that this score has and a format does not hold, with their number, the most frequent first."""
+    counted = Counter(mark.kind for mark in score.marks if mark.kind in losses)
+    said = [f"{n} {kind} marks" for kind, n in counted.most_common(most)]
+    return said + (["…"] if len(counted) > most else [])

@@ -150,6 +150,7 @@ def build(
                 "held_out": report.held_out,
                 "opted_out": report.opted_out,
                 "failures": list(report.failures),
+                "mended": list(report.mended),
                 "splits": report.splits,
                 "styles": report.styles,
             }
@@ -160,6 +161,10 @@ def build(
             say(f"  failed: {failure['path']}: {failure['reason']}", quiet=quiet)
         if len(report.failures) > 10:
             say(f"  … {len(report.failures) - 10} more in {out / 'failures.jsonl'}", quiet=quiet)
+        for file in report.mended[:10]:
+            say(f"  mended: {file['path']}: {file['mended']}", quiet=quiet)
+        if len(report.mended) > 10:
+            say(f"  … {len(report.mended) - 10} more in {out / 'mended.jsonl'}", quiet=quiet)
         say(f"what next:\n  zhiyin train {out} --family transformer --minutes 30", quiet=quiet)
     if report.failures:
         raise typer.Exit(PARTIAL)
@@ -204,3 +209,53 @@ def remove(
         say(f"removed from {corpus}: {name} ({why})", quiet=quiet)
     say(f"the list: {user_list()}; every build leaves it out from now on", quiet=quiet)
     say("a model that learnt from it does not forget it: train again" + (f"\n  zhiyin train {corpus}" if corpus else ""), quiet=quiet)
+
+
+@app.command()
+def index(
+    corpus: Annotated[Path, typer.Argument(help="A built corpus.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File of the index (CORPUS/originality.bin when left out).")
+    ] = None,
+    dense: Annotated[
+        bool, typer.Option("--dense/--winnowed", help="Every note of every line, or the small form that packages carry.")
+    ] = True,
+    split: Annotated[str, typer.Option("--split", help="train, valid, test, or all.")] = "train",
+    calibrate: Annotated[
+        int, typer.Option("--calibrate", help="Training pieces to calibrate on beside the held-out ones; -1: no scale.")
+    ] = 2000,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Index the music of a corpus, so that copied passages are found in it, and calibrate the scale on its human pieces.
+
+    Example: zhiyin corpus index corpus -o originality.bin
+    """
+    from zhiyin.corpus.calibrate import calibrated
+    from zhiyin.corpus.index import index_corpus
+    from zhiyin.corpus.store import open_corpus
+    from zhiyin.provenance.originality import write_index
+
+    began, silent = time.monotonic(), quiet or json
+    opened = open_corpus(corpus)
+    with progress_bar("reading lines", quiet=silent) as bar:
+        made = index_corpus(
+            opened, split="" if split == "all" else split, dense=dense, progress=lambda done, total: bar(done, total, "")
+        )
+    scale = None
+    if calibrate >= 0:
+        with progress_bar("human pieces", quiet=silent) as bar:
+            scale = calibrated(opened, made, calibrate, progress=lambda done, total: bar(done, total, ""))
+    path = write_index(out or corpus / "originality.bin", made, scale)
+    seconds, facts = round(time.monotonic() - began, 3), made.manifest
+    if json:
+        about = scale.about if scale else None
+        print_json({"files": [str(path)], "seconds": seconds, "bytes": path.stat().st_size, **facts, "scale": about})
+        return
+    say(
+        f"{path}: {path.stat().st_size / 1e6:.2f} MB, {facts['notes']:,} of {facts['line_notes']:,} line notes of "
+        f"{facts['pieces']:,} pieces, {'every note' if dense else 'every passage of 16 notes'}; {seconds:,.0f} s",
+        quiet=quiet,
+    )
+    if scale:
+        say(f"calibrated on {scale.about['human_pieces']:,} human pieces", quiet=quiet)

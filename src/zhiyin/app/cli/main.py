@@ -22,10 +22,12 @@ from zhiyin import __version__
 VERBS: dict[str, tuple[str, str]] = {
     "compose": ("compose", "Write a new piece, from nothing, from words, or from controls."),
     "continue": ("continue_", "Go on where a piece stops."),
+    "original": ("original", "Say what a piece shares with the music a model was trained on."),
     "train": ("train", "Learn from a folder of scores; ends with a model package."),
     "corpus": ("corpus", "List, fetch, build and check collections of scores."),
     "models": ("models", "List model packages, show a card, check the hashes."),
     "evaluate": ("evaluate", "Measure a model package on held-out pieces."),
+    "credit": ("credit", "Say which collections of the training music a piece owes to."),
     "convert": ("convert", "Read a score file and write it in another format."),
     "show": ("show", "Say what a score file holds; draw its piano roll and notation."),
     "log": ("log", "List what was made here; read a file's record; make a piece again and compare."),

@@ -140,4 +140,5 @@ def describe(score: Score) -> dict[str, Any]:
         "polyphony": round(polyphony(score), 2),
         "timing": score.timing,
         "marks": len(score.marks),
+        **{said: score.metadata[said] for said in ("mended",) if said in score.metadata},
     }

@@ -101,7 +101,7 @@ def train(
         )
     say(f"package: {package.folder}\nlog, picture, checkpoint: {result.run_folder}", quiet=quiet)
     told = package.name if out is None else package.folder
-    use = f"python: zy.embed(score, model={str(told)!r})" if embeds else f"zhiyin compose --model {told}"
+    use = f"python: from zhiyin.inference.embed import embed; embed(score, model={str(told)!r})" if embeds else f"zhiyin compose --model {told}"
     say(f"what next:\n  {use}\n  zhiyin models show {told}", quiet=quiet)
     _exit_if(show.failures)
 
@@ -148,6 +148,12 @@ class _Show:
                 self.loss, self.rows = "loss/hidden row", "hidden rows/s"
             say(
                 f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} notes",
+                quiet=self.quiet,
+            )
+        elif kind == "finished":
+            say(
+                f"this run was finished before, after {event['step']:,} steps; nothing more is learnt, its package is written again.\n"
+                f"to train anew choose another --name, or delete {event['folder']}",
                 quiet=self.quiet,
             )
         elif kind == "train" and now - self.last > 5:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zhiyin.app.cli.common import say
 from zhiyin.errors import ControlError, InputError, RecordError
 from zhiyin.formats.catalog import format_of, save
-from zhiyin.formats.page import PieceOnPage, file_stem, write_page
+from zhiyin.formats.files import file_stem
 from zhiyin.provenance.log import append, entry_of
 from zhiyin.provenance.package import file_hash
 from zhiyin.provenance.record import write_side_file
 from zhiyin.score import Score
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from zhiyin.formats.page import PieceOnPage
 
 KINDS = (".mid", ".musicxml", ".wav", ".svg")
 
@@ -110,6 +114,10 @@ def write_one(take: Taken, path: Path, *, soundfont: str | None, seed: int) -> l
 
 def write_all(taken: Sequence[Taken], folder: Path, *, soundfont: str | None, seed: int, language: str) -> list[Path]:
     """Writes every kind of every take, the records, and index.html. Engraving and sound run beside each other."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from zhiyin.formats.page import write_page  # not needed before the first .mid is on disk
+
     with ThreadPoolExecutor(2) as pool:
         drawn: list[Future[Any]] = [
             pool.submit(write_take, t, soundfont=soundfont, seed=seed, kinds=(".musicxml", ".svg")) for t in taken
@@ -168,6 +176,7 @@ def tell_next(commands: Sequence[str], *, quiet: bool) -> None:
 
 
 def _on_page(take: Taken, soundfont: str | None, seed: int) -> PieceOnPage:
+    from zhiyin.formats.page import PieceOnPage
     from zhiyin.formats.roll import roll_svg
     from zhiyin.score.performance import perform
 
