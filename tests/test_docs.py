@@ -21,6 +21,7 @@ from zhiyin.score import Part, Score, notes_array, regular_bars
 EXPECTED = {
     "README.md": (1, 0, 0),
     "README.zh.md": (1, 0, 0),
+    "docs/concepts/embedding.md": (2, 0, 0),
     "docs/concepts/encoding.md": (7, 0, 0),
     "docs/concepts/loss.md": (1, 0, 0),
     "docs/concepts/sampling.md": (2, 0, 0),

@@ -1,6 +1,7 @@
 """Puts a trained package into src/zhiyin/packages with a full card: test-split nats per style, baselines, other families.
 
     python tools/ship_package.py PACKAGE_FOLDER CORPUS [--name default] [--beside lstm=FOLDER rnn=FOLDER]
+    python tools/ship_package.py PACKAGE_FOLDER CORPUS --name embedding     # its figures: benchmarks/results/embedding.json
 """
 
 from __future__ import annotations
@@ -8,13 +9,48 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from zhiyin.evaluation.nats import evaluate_nats
-from zhiyin.provenance.package import CARD, MANIFEST, ORIGINALITY, SHIPPED, load_package, write_package
-from zhiyin.training.card import write_card
+from zhiyin.models.catalog import EMBEDDING
+from zhiyin.provenance.package import CARD, MANIFEST, ORIGINALITY, SHIPPED, Package, load_package, write_package
+from zhiyin.training.card import write_card, write_encoder_card
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+
+
+def staged_copy(package: Package, name: str) -> Path:
+    """The package's graphs and weights in a folder beside the place where they go."""
+    staged = SHIPPED / f".{name}.staged"
+    shutil.rmtree(staged, ignore_errors=True)
+    shutil.copytree(package.folder, staged, ignore=shutil.ignore_patterns(MANIFEST, CARD))
+    return staged
+
+
+def ship_embedding(package: Package, name: str) -> None:
+    """An embedding with what the benchmark measured of these very weights on its card."""
+    told = json.loads((RESULTS / "embedding.json").read_text(encoding="utf-8"))
+    assert told["weights_sha256"] == package.manifest["files"]["weights.bin"], "run benchmarks/embedding.py on this package first"
+    manifest = {k: v for k, v in package.manifest.items() if k not in ("files", "format")} | {"name": name}
+    manifest["metrics"] = {**manifest["metrics"], "measured": [*measured(told)]}
+    shipped = write_package(SHIPPED / name, staged_copy(package, name), manifest, write_encoder_card(manifest))
+    print(f"{shipped.folder}: {sum(p.stat().st_size for p in shipped.folder.iterdir()) / 1e6:.2f} MB")
+
+
+def measured(told: dict) -> Iterator[str]:
+    """Lines for the card; the best of the four histograms stands beside each figure."""
+    for part, figure, what in (("halves", "top1", "a half of a held-out piece finds the other half first"), ("families", "top1", "the nearest melody is of the same tune family (mtc-ann)")):
+        rivals = {k: v[figure]["mean"] for k, v in told[part].items() if k.startswith("histogram")}
+        best, own = max(rivals, key=rivals.get), told[part]["embedding"][figure]
+        yield f"{what}: {own['mean']:.3f} [{own['low']:.3f}, {own['high']:.3f}] of {own['n']}; {best.replace('_', ' ')}: {rivals[best]:.3f}"
+    own, styles = told["styles"]["embedding"], told["styles"]
+    for kind in ("knn5", "ridge"):
+        rival = max(v[kind]["macro_f1"]["mean"] for k, v in styles.items() if k.startswith("histogram"))
+        f1 = own[kind]["macro_f1"]
+        yield f"style, macro-F1 by {kind} over {styles['styles']} styles: {f1['mean']:.3f} [{f1['low']:.3f}, {f1['high']:.3f}]; best histogram {rival:.3f}, majority {styles['majority']['macro_f1']:.3f}"
+    moved = told["transposition"]["by_semitones"].values()
+    yield f"least cosine of a piece with itself transposed by 1 to 6 semitones: {min(m['least'] for m in moved):.4f}"
 
 
 def main() -> None:
@@ -29,6 +65,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0)
     options = parser.parse_args()
     trained = load_package(options.package)
+    if trained.manifest["family"] == EMBEDDING:
+        ship_embedding(trained, options.name)
+        return
     result = evaluate_nats(trained, options.corpus, split="test", limit=options.limit)
     others = dict(item.split("=", 1) for item in options.beside)
     compared = {name: evaluate_nats(folder, options.corpus, split="test", limit=options.limit)["nats"] for name, folder in others.items()}
@@ -39,9 +78,7 @@ def main() -> None:
     told = {k: result[k] for k in ("nats", "low", "high", "n", "pieces", "fields", "styles")}
     manifest["metrics"] = {**manifest["metrics"], "test": told, "baselines": {**result["baselines"], **compared}}
     manifest.pop("originality", None)
-    staged = SHIPPED / f".{options.name}.staged"
-    shutil.rmtree(staged, ignore_errors=True)
-    shutil.copytree(options.package, staged, ignore=shutil.ignore_patterns(MANIFEST, CARD))
+    staged = staged_copy(trained, options.name)
     if options.originality:
         shutil.copyfile(options.originality, staged / ORIGINALITY)
     if options.share_originality:

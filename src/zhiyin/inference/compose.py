@@ -30,7 +30,7 @@ from zhiyin.inference.request import Request, Sampling, make_sampling
 from zhiyin.inference.sampler import Sampler, Written
 from zhiyin.inference.words import Words, parse_words
 from zhiyin.measures.playability import KEYBOARDS, find_problems
-from zhiyin.provenance.package import Package, load_package
+from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
 from zhiyin.version import __version__
@@ -89,6 +89,8 @@ def compose(
     """
     options, controls = split_options(options or Options(), controls)
     package = model if isinstance(model, Package) else load_package(model)
+    if sampler is None:
+        package.graph_path(STEP)
     said = read_controls(words, Controls(**controls), package.manifest)
     seed = said.controls.seed if said.controls.seed is not None else secrets.randbelow(2**31)
     guard = Guard(open_reference(package), options.original) if options.original else None

@@ -26,7 +26,7 @@ from zhiyin.inference.past import read_past
 from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler, Written, window_of
 from zhiyin.measures.playability import Problem, find_problems
-from zhiyin.provenance.package import Package, load_package
+from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
 from zhiyin.version import __version__
@@ -73,6 +73,8 @@ def continue_(
     options: takes, candidates and sampling as in ``compose`` (one take of four candidates by default).
     """
     package = model if isinstance(model, Package) else load_package(model)
+    if sampler is None:
+        package.graph_path(STEP)
     options = options or Options(takes=1, candidates=4)
     seed = secrets.randbelow(2**31) if seed is None else seed
     wish = Wish(bars, style, cadence)

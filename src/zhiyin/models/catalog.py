@@ -1,4 +1,4 @@
-"""The families of networks over rows, and the one way to build them."""
+"""The families of networks (over rows; and the encoder that embeds), and the one way to build them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from zhiyin.errors import TrainingError, near_names
+from zhiyin.models.encoder import Encoder, EncoderSizes
 from zhiyin.models.gru import GRU
 from zhiyin.models.lstm import LSTM
 from zhiyin.models.recurrent import RecurrentSizes
@@ -19,18 +20,25 @@ FAMILIES: dict[str, tuple[type[Any], type[Any]]] = {
     "gru": (RecurrentSizes, GRU),
     "transformer": (TransformerSizes, Transformer),
 }
+EMBEDDING = "embedding"
 
 
-def build(family: str, **sizes: int | float) -> RowModel:
-    """A fresh network of a family; sizes not named keep the family's defaults."""
-    if family not in FAMILIES:
+def sizes_of(family: str) -> type[Any]:
+    """The config dataclass of a family; TrainingError for one that is not known."""
+    known = {name: config for name, (config, _) in FAMILIES.items()} | {EMBEDDING: EncoderSizes}
+    if family not in known:
         raise TrainingError(
             "Unknown family",
-            expected=f"one of {', '.join(FAMILIES)}",
+            expected=f"one of {', '.join(known)}",
             received=repr(family),
-            hint=f"try {near_names(family, FAMILIES)}",
+            hint=f"try {near_names(family, known)}",
         )
-    config, trunk = FAMILIES[family]
+    return known[family]
+
+
+def build(family: str, **sizes: int | float) -> Any:
+    """A fresh network of a family (a RowModel, or an Encoder); sizes not named keep the family's defaults."""
+    config = sizes_of(family)
     known = [f.name for f in fields(config)]
     unknown = [name for name in sizes if name not in known]
     if unknown:
@@ -40,4 +48,4 @@ def build(family: str, **sizes: int | float) -> RowModel:
             received=", ".join(map(repr, unknown)),
         )
     chosen = config(**sizes)
-    return RowModel(family, trunk(chosen), chosen)
+    return Encoder(chosen) if family == EMBEDDING else RowModel(family, FAMILIES[family][1](chosen), chosen)

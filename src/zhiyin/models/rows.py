@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zhiyin.encoding.fields import END
+from zhiyin.encoding.fields import END, ROW_FIELDS
 from zhiyin.models.layers.embedding import CURSOR, LENGTH, RowEmbedding, owners, pick
 from zhiyin.models.layers.heads import STEP, VELOCITY, RowHeads, Scene
 
@@ -31,6 +31,8 @@ class Trunk(Protocol):
 
 class RowModel(nn.Module):
     """Reads rows, writes the next one. ``family`` and ``sizes`` (a dict) rebuild it through ``catalog.build``."""
+
+    fields = ROW_FIELDS  # what the columns of ``nats`` are
 
     def __init__(self, family: str, trunk: Trunk, sizes: Any) -> None:
         super().__init__()

@@ -90,16 +90,35 @@ class Block(nn.Module):
             nn.init.normal_(last.weight, std=last.in_features**-0.5 / math.sqrt(2 * sizes.layers))
 
     def forward(
-        self, x: Tensor, clock: tuple[Tensor, Tensor], past: tuple[Tensor, Tensor, Tensor] | None
+        self,
+        x: Tensor,
+        clock: tuple[Tensor, Tensor],
+        past: tuple[Tensor, Tensor, Tensor] | None,
+        seen: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """x (B, T, D) -> x, keys and values (B, H, T, D/H)."""
+        """x (B, T, D) -> x, keys and values (B, H, T, D/H).
+
+        Causal, unless ``seen`` (added to the scores, (B, 1, 1, T)) says which rows every row may look at.
+        """
         q, k, v = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         cos, sin = (c.to(q.dtype) for c in clock)
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
-        seen = F.scaled_dot_product_attention(q, k, v, is_causal=True) if past is None else look_back(q, k, v, past)
-        x = x + self.dropout(self.out(seen.transpose(1, 2).flatten(2)))
+        if past is not None:
+            found = look_back(q, k, v, past)
+        elif seen is not None:
+            found = look_around(q, k, v, seen)
+        else:
+            found = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.dropout(self.out(found.transpose(1, 2).flatten(2)))
         gate, up = self.up(self.norm_mlp(x)).chunk(2, -1)
         return x + self.dropout(self.down(F.silu(gate) * up)), k, v
+
+
+def look_around(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
+    """Every row attends to every row that ``seen`` (B, 1, 1, T) leaves; written out, as its backward pass on CPUs is
+    faster than the fused one at these lengths.
+    """
+    return (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5 + seen).softmax(-1).to(v.dtype) @ v
 
 
 def look_back(q: Tensor, k: Tensor, v: Tensor, past: tuple[Tensor, Tensor, Tensor]) -> Tensor:

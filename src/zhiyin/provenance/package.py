@@ -20,6 +20,9 @@ from zhiyin.files import data_folder
 FORMAT = "package/1"
 MANIFEST = "manifest.json"
 STEP, SCORE, WEIGHTS, CARD, ORIGINALITY = "step.onnx", "score.onnx", "weights.bin", "card.md", "originality.bin"
+EMBED = "embed.onnx"
+GRAPHS = {"embedding": (EMBED, WEIGHTS)}  # files that a package of a family must have; others: (STEP, SCORE, WEIGHTS)
+CANNOT = {STEP: "does not compose", SCORE: "does not score music", EMBED: "does not embed music"}
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 SHIPPED = Path(__file__).parent.parent / "packages"
 
@@ -40,12 +43,28 @@ class Package:
     @property
     def step_path(self) -> Path:
         """The graph that samples one row."""
-        return self.folder / STEP
+        return self.graph_path(STEP)
 
     @property
     def score_path(self) -> Path:
         """The graph that scores whole sequences."""
-        return self.folder / SCORE
+        return self.graph_path(SCORE)
+
+    @property
+    def embed_path(self) -> Path:
+        """The graph that embeds windows."""
+        return self.graph_path(EMBED)
+
+    def graph_path(self, file: str) -> Path:
+        """A graph's path; PackageError where a package of this family has none (it says what it cannot do)."""
+        if file not in self.manifest["files"]:
+            raise PackageError(
+                f"The package {self.name!r} {CANNOT[file]}",
+                expected=f"a package with {file}",
+                received=f"one of the family {self.manifest['family']!r}",
+                hint="zhiyin models list",
+            )
+        return self.folder / file
 
     @property
     def originality_path(self) -> Path | None:
@@ -129,7 +148,7 @@ def load_package(name_or_folder: str | Path) -> Package:
             received=str(version),
             hint="a newer zhiyin may read it: pip install --upgrade zhiyin",
         )
-    _verify(folder, files)
+    _verify(folder, files, str(manifest["family"]))
     return Package(folder, manifest, hashlib.sha256(data).hexdigest())
 
 
@@ -149,9 +168,9 @@ def _read_manifest(folder: Path) -> bytes:
         ) from None
 
 
-def _verify(folder: Path, files: Mapping[str, str]) -> None:
-    """Every listed file is there, inside the folder, and has its hash; the graphs are listed."""
-    for name in (STEP, SCORE, WEIGHTS):
+def _verify(folder: Path, files: Mapping[str, str], family: str) -> None:
+    """Every listed file is there, inside the folder, and has its hash; the family's graphs are listed."""
+    for name in GRAPHS.get(family, (STEP, SCORE, WEIGHTS)):
         if name not in files:
             raise PackageError(
                 f"{folder.name}: the manifest does not list {name}",

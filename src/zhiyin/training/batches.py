@@ -51,32 +51,18 @@ class Batches:
 
     def __init__(self, corpus: Corpus | RelabelledCorpus, recipe: Recipe, *, split: str = "train") -> None:
         self.corpus, self.recipe = corpus, recipe
-        self.pieces = [p for p in corpus.pieces(split) if p.notes >= 2]
-        if not self.pieces:
-            raise TrainingError(
-                "Nothing to train on",
-                expected=f"pieces of ≥ 2 notes in the split {split!r}",
-                received=f"{len(corpus.table)} pieces in all",
-                hint="look at failures.jsonl in the corpus folder, or add files",
-            )
+        self.pieces = trainable(corpus, split)
         rows = np.array([p.notes for p in self.pieces], dtype=np.float64)
         self.rows = int(rows.sum())
         length = np.minimum(rows + 1, recipe.window)
         edges = [b for b in BUCKETS if b < recipe.window] + [recipe.window]
         self._bucket_of = np.searchsorted(edges, length)
         self._edges = edges
-        weights = rows * np.array([p.weight for p in self.pieces]) * self._style_factor(rows)
+        weights = draw_weights(self.pieces, rows, recipe.style_temperature)
         self._members = [np.flatnonzero(self._bucket_of == b) for b in range(len(edges))]
         mass = np.array([weights[m].sum() for m in self._members])
         self._bucket_share = mass / mass.sum()
         self._piece_share = [weights[m] / weights[m].sum() if len(m) else weights[m] for m in self._members]
-
-    def _style_factor(self, rows: np.ndarray) -> np.ndarray:
-        """n_style^(temperature - 1) per piece: rare styles count more than their rows."""
-        totals: dict[str, float] = {}
-        for piece, n in zip(self.pieces, rows):
-            totals[piece.style] = totals.get(piece.style, 0.0) + n
-        return np.array([totals[p.style] ** (self.recipe.style_temperature - 1.0) for p in self.pieces])
 
     def batch(self, k: int, *, rank: int = 0) -> Batch:
         """The k-th batch (of one data-parallel rank)."""
@@ -86,6 +72,10 @@ class Batches:
         size = self.recipe.batch_pieces or max(1, self.recipe.batch_rows // length)
         chosen = rng.choice(self._members[bucket], size=size, p=self._piece_share[bucket])
         return collate([self._example(self.pieces[i], length, rng) for i in chosen])
+
+    def held_out(self, limit: int) -> Iterator[tuple[list[Piece], Batch]]:
+        """Batches of held-out pieces (of training pieces where none are), about ``limit`` rows (0 = all)."""
+        return valid_batches(self.corpus, self.recipe, split=held_out_split(self.corpus), limit=limit)
 
     def _example(self, piece: Piece, length: int, rng: np.random.Generator) -> tuple[Sequence, PieceArrays]:
         arrays = PieceArrays(
@@ -98,6 +88,32 @@ class Batches:
         if rng.random() < self.recipe.given_share:
             given = draw_given(arrays.rows[_window_rows(start, length)], rng)
         return window(arrays, start, length, given=given, layout=self.recipe.layout)
+
+
+def trainable(corpus: Corpus | RelabelledCorpus, split: str) -> list[Piece]:
+    """The pieces of a split that have two notes or more; TrainingError where there are none."""
+    pieces = [p for p in corpus.pieces(split) if p.notes >= 2]
+    if not pieces:
+        raise TrainingError(
+            "Nothing to train on",
+            expected=f"pieces of ≥ 2 notes in the split {split!r}",
+            received=f"{len(corpus.table)} pieces in all",
+            hint="look at failures.jsonl in the corpus folder, or add files",
+        )
+    return pieces
+
+
+def held_out_split(corpus: Corpus | RelabelledCorpus) -> str:
+    """``valid``, or ``train`` where a corpus is too small to hold pieces out."""
+    return "valid" if corpus.pieces("valid") else "train"
+
+
+def draw_weights(pieces: list[Piece], mass: np.ndarray, temperature: float) -> np.ndarray:
+    """mass * weight * M_style^(temperature - 1), M_style the style's summed mass: rare styles count more than their mass."""
+    totals: dict[str, float] = {}
+    for piece, m in zip(pieces, mass):
+        totals[piece.style] = totals.get(piece.style, 0.0) + m
+    return mass * np.array([p.weight * totals[p.style] ** (temperature - 1.0) for p in pieces])
 
 
 def _window_start(total: int, length: int, rng: np.random.Generator) -> int:

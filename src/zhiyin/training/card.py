@@ -18,15 +18,7 @@ def write_card(manifest: Mapping[str, Any]) -> str:
         f"A {manifest['family']} of {manifest['parameters']:,} numbers over the encoding {manifest['encoding']}, made with zhiyin "
         f"{manifest['version']}. It composes, continues and completes scores; every piece it writes is machine-composed and says so.",
         "",
-        "## What it learnt from",
-        "",
-        "| collection | pieces | notes | licence | attribution |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {name} | {c.get('pieces', '')} | {c.get('notes', '')} | {c.get('licence', '')} | {c.get('attribution', '')} |"
-            for name, c in _collections(manifest)
-        ),
-        "",
+        *_learnt_from(manifest),
         *_terms(manifest.get("corpus") or {}),
         "## How well it predicts",
         "",
@@ -51,6 +43,54 @@ def write_card(manifest: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def write_encoder_card(manifest: Mapping[str, Any]) -> str:
+    """card.md of a package that embeds (markdown)."""
+    m, graphs = manifest["metrics"], manifest["graphs"]
+    parts = ", ".join(f"{name[5:]} {m[name]:.3f}" for name in m if name.startswith("nats_"))
+    lines = [
+        f"# {manifest['name']}",
+        "",
+        f"An encoder of {manifest['parameters']:,} numbers over the encoding {manifest['encoding']}, made with zhiyin {manifest['version']}. "
+        f"It turns a piece of any length into {graphs['width']} numbers that are close where music is alike; it does not compose. "
+        "It reads notes and meter; velocity, tempo, instruments (but drums), part numbers, keys and labels are not shown to it.",
+        "",
+        *_learnt_from(manifest),
+        *_terms(manifest.get("corpus") or {}),
+        "## How it was trained",
+        "",
+        f"Without labels: hidden rows are predicted, and two windows of a piece attract each other while others repel. "
+        f"{m['steps']:,} steps, {m['rows']:,} hidden rows, {m['seconds'] / 60:.0f} min. Loss per hidden row on held-out {'pieces' if m['split'] == 'valid' else 'TRAINING pieces (there were too few to hold out)'} "
+        f"(n = {m['n']:,}): {parts}; contrast is weighted by {manifest['sizes']['contrast']:g}.",
+        "",
+        *_measured(m),
+        "## What it cannot do",
+        "",
+        "It knows the music of the collections above; of other kinds its nearness says little. It hears no register (a tune an octave "
+        "lower is the same to it), no loudness and no instrument but drums.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _measured(metrics: Mapping[str, Any]) -> list[str]:
+    """Lines that a benchmark has put into the manifest."""
+    return ["## What it is good for", "", *(f"* {line}" for line in metrics["measured"]), ""] if "measured" in metrics else []
+
+
+def _learnt_from(manifest: Mapping[str, Any]) -> list[str]:
+    return [
+        "## What it learnt from",
+        "",
+        "| collection | pieces | notes | licence | attribution |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name} | {c.get('pieces', '')} | {c.get('notes', '')} | {c.get('licence', '')} | {c.get('attribution', '')} |"
+            for name, c in _collections(manifest)
+        ),
+        "",
+    ]
 
 
 def _collections(manifest: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -82,7 +82,7 @@ def export_graphs(
     remarks: list[str] = []
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as work:
         plain = {STEP_FILE: _export_step(model, Path(work)), SCORE_FILE: _export_score(model, Path(work))}
-        _write(plain, Path(work), int8=False)
+        write_graphs(plain, Path(work), int8=False)
         found = _run_score(Path(work) / SCORE_FILE, batch)
         error = max(float(np.abs(found[name] - truth[name]).max()) for name in truth if name.startswith("logits."))
         if not error <= LOGIT_BOUND:
@@ -93,13 +93,13 @@ def export_graphs(
             )
         shipped = found
         if int8:
-            _write(plain, Path(work), int8=True)
+            write_graphs(plain, Path(work), int8=True)
             shipped = _run_score(Path(work) / SCORE_FILE, batch)
             change = _mean(shipped, batch) / _mean(truth, batch) - 1
             if change > NATS_BOUND:
                 remarks.append(f"int8 would cost {100 * change:.2f} % of the nats: float32 is shipped")
                 int8, shipped = False, found
-                _write(plain, Path(work), int8=False)
+                write_graphs(plain, Path(work), int8=False)
         for name in (WEIGHTS_FILE, SCORE_FILE, STEP_FILE):
             os.replace(Path(work) / name, folder / name)
     return GraphReport(
@@ -192,7 +192,7 @@ def _export_step(model: RowModel, work: Path) -> onnx.ModelProto:
     axes |= {"pitch_masks": {0: "M"}, "position_masks": {0: "Q"}}
     axes |= {name: {0: "B", 1: "N"} for name in ("bars", "mask_index", "position_index")}
     axes |= {name: {0: "B", 2: "W"} for name in graph.state_names if name.startswith("cache.")}
-    return _to_onnx(graph, tuple(example[name] for name in graph.input_names), axes, work / STEP_FILE)
+    return to_onnx(graph, tuple(example[name] for name in graph.input_names), axes, work / STEP_FILE)
 
 
 def _export_score(model: RowModel, work: Path) -> onnx.ModelProto:
@@ -200,13 +200,13 @@ def _export_score(model: RowModel, work: Path) -> onnx.ModelProto:
     batch = random_batch(2, 9, 5)
     axes = {name: {0: "B", 1: "T"} for name in ("inputs", "targets", "previous_pitch", *graph.output_names)}
     axes |= {"bars": {0: "B", 1: "N"}, "programs": {0: "B"}, "controls": {0: "B"}}
-    return _to_onnx(graph, tuple(batch[name] for name in graph.input_names), axes, work / SCORE_FILE)
+    return to_onnx(graph, tuple(batch[name] for name in graph.input_names), axes, work / SCORE_FILE)
 
 
-def _to_onnx(
-    graph: StepGraph | ScoreGraph, example: tuple[Tensor, ...], axes: dict[str, dict[int, str]], path: Path
+def to_onnx(
+    graph: Any, example: tuple[Tensor, ...], axes: dict[str, dict[int, str]], path: Path
 ) -> onnx.ModelProto:
-    """Traces a graph and folds its constants with onnxruntime's portable (basic) rewrites."""
+    """Traces a graph (a module with input_names and output_names) and folds its constants with onnxruntime's portable (basic) rewrites."""
     raw = path.with_suffix(".raw")
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracer warns of every python number
@@ -232,7 +232,7 @@ def _folded(raw: Path, out: Path) -> onnx.ModelProto:
     return model
 
 
-def _write(graphs: dict[str, onnx.ModelProto], folder: Path, *, int8: bool) -> None:
+def write_graphs(graphs: dict[str, onnx.ModelProto], folder: Path, *, int8: bool) -> None:
     """Saves graphs with their larger tensors in one weights file, each content once."""
     shared = bytearray()
     places: dict[bytes, tuple[int, int]] = {}

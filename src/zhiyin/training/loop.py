@@ -15,16 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zhiyin.encoding.fields import ROW_FIELDS
 from zhiyin.errors import TrainingError
-from zhiyin.models.rows import RowModel
-from zhiyin.training.batches import Batches, valid_batches
+from zhiyin.training.batches import Batch
 from zhiyin.training.checkpoint import NAME, Progress, Weights, load_checkpoint, save_checkpoint, snapshot
 from zhiyin.training.recipe import Recipe
 
@@ -34,11 +32,24 @@ PROBE_STEPS = 12  # steps whose speed turns a time budget into a step count
 Report = Callable[[Mapping[str, Any]], None]
 
 
+class Batches(Protocol):
+    """What a run draws from: Batches (rows) or Pairs (windows of an encoder)."""
+
+    corpus: Any
+    rows: int
+
+    def batch(self, k: int, *, rank: int = 0) -> Batch:
+        """The k-th batch (of one data-parallel rank)."""
+
+    def held_out(self, limit: int) -> Iterable[tuple[list[Any], Batch]]:
+        """About ``limit`` rows (0 = all) of held-out pieces, always the same."""
+
+
 @dataclass
 class Run:
-    """A finished run: the model with its best weights, and how it went."""
+    """A finished run: the model (a RowModel or an Encoder) with its best weights, and how it went."""
 
-    model: RowModel
+    model: Any
     progress: Progress
 
 
@@ -54,7 +65,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def train_model(
-    model: RowModel,
+    model: Any,
     batches: Batches,
     recipe: Recipe,
     folder: Path,
@@ -72,7 +83,7 @@ def train_model(
 
 class _Loop:
     def __init__(
-        self, model: RowModel, batches: Batches, recipe: Recipe, folder: Path, device: torch.device, report: Report
+        self, model: Any, batches: Batches, recipe: Recipe, folder: Path, device: torch.device, report: Report
     ) -> None:
         self.recipe, self.batches, self.folder, self.device, self.report = recipe, batches, folder, device, report
         self.rank, self.world = _join_group(device)
@@ -199,13 +210,7 @@ class _Loop:
         p = self.progress
         current = snapshot(self.model)
         self.model.load_state_dict(self.weights.average)
-        split = "valid" if self.batches.corpus.pieces("valid") else "train"
-        result = measure(
-            self.model,
-            valid_batches(self.batches.corpus, self.recipe, split=split, limit=self.recipe.valid_rows),
-            self.device,
-            self.recipe,
-        )
+        result = measure(self.model, self.batches.held_out(self.recipe.valid_rows), self.device, self.recipe)
         self.model.load_state_dict(current)
         if result["nats"] < p.best - 1e-4:
             p.best, p.best_step, p.stale = result["nats"], p.step, 0
@@ -244,7 +249,7 @@ def _join_group(device: torch.device) -> tuple[int, int]:
     return (torch.distributed.get_rank(), world) if world > 1 else (0, 1)
 
 
-def _decay_groups(model: RowModel, decay: float) -> list[dict[str, Any]]:
+def _decay_groups(model: Any, decay: float) -> list[dict[str, Any]]:
     """Weight decay for matrices only: not for biases, gains and embedding tables."""
     tables = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
     matrices = [p for p in model.parameters() if p.ndim >= 2 and id(p) not in tables]
@@ -282,21 +287,24 @@ def tensors(batch: Mapping[str, np.ndarray], device: torch.device) -> dict[str, 
 
 @torch.no_grad()
 def measure(
-    model: RowModel,
+    model: Any,
     batches: Iterable[tuple[list[Any], Mapping[str, np.ndarray]]],
     device: torch.device,
     recipe: Recipe,
 ) -> dict[str, float]:
-    """Nats per written note (end included) over batches, in all and per field (``nats_pitch`` …), with n notes."""
+    """The loss per scored row over batches, in all and per field (``nats_pitch`` …), with n rows.
+
+    For a network over rows that is nats per written note, the end included.
+    """
     model.eval()
-    total, rows = np.zeros(len(ROW_FIELDS)), 0
+    total, rows = np.zeros(len(model.fields)), 0
     for _, batch in batches:
         with _precision(device, recipe.precision):
             nats = model.nats(tensors(batch, device))
         total += nats.double().sum(dim=(0, 1)).cpu().numpy()
         rows += int(batch["scored"].sum())
     per_row = total / max(rows, 1)
-    return {"nats": float(per_row.sum()), "n": rows, **{f"nats_{f}": float(v) for f, v in zip(ROW_FIELDS, per_row)}}
+    return {"nats": float(per_row.sum()), "n": rows, **{f"nats_{f}": float(v) for f, v in zip(model.fields, per_row)}}
 
 
 class _Log:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zhiyin.errors import TrainingError, near_names
-from zhiyin.models.catalog import FAMILIES
+from zhiyin.models.catalog import sizes_of
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,6 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     return parse_recipe(text, str(name_or_path))
 
 
-def _size_names(family: str) -> list[str]:
-    if family not in FAMILIES:
-        raise TrainingError(
-            "Unknown family", expected=", ".join(FAMILIES), received=repr(family), hint=near_names(family, FAMILIES)
-        )
-    return [f.name for f in fields(FAMILIES[family][0])]
-
-
 def parse_recipe(text: str, name: str) -> Recipe:
     """A recipe from TOML text; keys that are neither Recipe's nor the family's sizes are refused."""
     try:
@@ -90,7 +82,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
         raise TrainingError(f"Recipe {name}: not valid TOML", expected="key = value lines", received=str(e)) from None
     own = {f.name for f in fields(Recipe)} - {"sizes"}
     family = str(values.get("family", Recipe.family))
-    known_sizes = _size_names(family)
+    known_sizes = [f.name for f in fields(sizes_of(family))]
     unknown = [k for k in values if k not in own and k not in known_sizes]
     if unknown:
         raise TrainingError(

@@ -21,19 +21,23 @@ from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding import ENCODING
 from zhiyin.encoding.fields import ROW_FIELDS
 from zhiyin.errors import InputError, TrainingError
+from zhiyin.models.catalog import EMBEDDING
 from zhiyin.models.catalog import build as build_model
 from zhiyin.provenance.licences import strictest, terms_or_unknown
-from zhiyin.provenance.package import ORIGINALITY, Package, load_package, packages_folder, write_package
-from zhiyin.training.batches import Batch, Batches, PieceArrays, collate, valid_batches, window
-from zhiyin.training.card import write_card
+from zhiyin.provenance.package import ORIGINALITY, STEP, Package, load_package, packages_folder, write_package
+from zhiyin.training.batches import Batch, Batches, PieceArrays, collate, held_out_split, window
+from zhiyin.training.card import write_card, write_encoder_card
 from zhiyin.training.export import export_graphs
+from zhiyin.training.export_encoder import export_encoder
 from zhiyin.training.loop import Run, choose_device, measure, tensors, train_model
 from zhiyin.training.originality import index_into
+from zhiyin.training.pairs import Pairs
 from zhiyin.training.picture import loss_picture
 from zhiyin.training.recipe import Recipe, load_recipe
 from zhiyin.training.relabel import RelabelledCorpus, relabel
 from zhiyin.training.restore import restore_network, weight_map
 from zhiyin.training.style_facts import composer_facts, style_facts
+from zhiyin.training.whiten import WINDOWS, whiten
 
 DEFAULT_MINUTES = 10.0
 SAMPLING = {  # tuned by looking at takes of eight styles; below 1.0 the rhythm stalls in even eighths (lab notebook)
@@ -97,7 +101,7 @@ def train(
     name = options.name or f"{Path(source).resolve().name}-{chosen.family}"
     run_folder = options.run_folder or packages_folder().parent / "runs" / name
     corpus = corpus_of(source, run_folder, options, report)
-    batches = Batches(corpus, chosen)
+    batches = batches_of(corpus, chosen)
     torch.manual_seed(chosen.seed)
     model = build_model(chosen.family, **chosen.sizes)
     report(
@@ -123,11 +127,12 @@ def fine_tune(
     """
     options, report = options or TrainOptions(), report or (lambda _: None)
     old = package if isinstance(package, Package) else load_package(package)
+    old.graph_path(STEP)
     name = options.name or f"{Path(source).resolve().name}-{old.name}"
     run_folder = options.run_folder or packages_folder().parent / "runs" / name
     corpus = relabel(corpus_of(source, run_folder, options, report), old.manifest)
     recipe = _tuning_recipe(old.manifest, minutes or DEFAULT_MINUTES, seed)
-    batches, device = Batches(corpus, recipe), choose_device(options.device)
+    batches, device = batches_of(corpus, recipe), choose_device(options.device)
     report(
         {
             "kind": "start",
@@ -138,10 +143,7 @@ def fine_tune(
         }
     )
     model = restore_network(old).to(device)
-    split = "valid" if corpus.pieces("valid") else "train"
-    before = measure(model, valid_batches(corpus, recipe, split=split, limit=4 * recipe.valid_rows), device, recipe)[
-        "nats"
-    ]
+    before = measure(model, batches.held_out(4 * recipe.valid_rows), device, recipe)["nats"]
     own = own_music(old)
     old_before = measure(model, own, device, recipe)["nats"]
     run = train_model(model, batches, recipe, run_folder, device=options.device, report=report)
@@ -224,41 +226,52 @@ def corpus_of(source: str | Path, run_folder: Path, options: TrainOptions, repor
     return open_corpus(run_folder / "corpus")
 
 
+def batches_of(corpus: Corpus | RelabelledCorpus, recipe: Recipe) -> Any:
+    """What a family trains on: pairs of windows for the encoder, laid-out rows for the others."""
+    return Pairs(corpus, recipe) if recipe.family == EMBEDDING else Batches(corpus, recipe)
+
+
 def package_run(
     run: Run, corpus: Corpus | RelabelledCorpus, recipe: Recipe, run_folder: Path, name: str, options: TrainOptions,
     *, tuned: Mapping[str, Any] | None = None,
 ) -> TrainResult:  # fmt: skip
     """Exports a finished run, measures what was exported from, and writes manifest, card and picture."""
-    device = choose_device(options.device)
-    split = "valid" if corpus.pieces("valid") else "train"
-    result = measure(
-        run.model.to(device),
-        valid_batches(corpus, recipe, split=split, limit=4 * recipe.valid_rows),
-        device,
-        recipe.replace(precision="fp32"),
-    )
+    device, embeds = choose_device(options.device), recipe.family == EMBEDDING
+    batches, exact = batches_of(corpus, recipe), recipe.replace(precision="fp32")
+    result = measure(run.model.to(device), batches.held_out(4 * recipe.valid_rows), device, exact)
+    if embeds:
+        whiten(run.model, batches.plain(WINDOWS))
     out = options.out or packages_folder() / name
     staged = out.with_name(f".{out.name}.staged")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
-    check = next(iter(valid_batches(corpus, recipe, split=split, limit=recipe.valid_rows)))[1]
-    index_into(staged / ORIGINALITY, corpus)
-    graphs = export_graphs(run.model.cpu().eval(), staged, int8=recipe.int8, batch=tensors(check, torch.device("cpu")))
+    check = tensors(next(iter(batches.held_out(recipe.valid_rows)))[1], torch.device("cpu"))
+    model = run.model.cpu().eval()
     metrics = {
-        "split": split,
+        "split": held_out_split(corpus),
         "seconds": round(run.progress.seconds),
         "steps": run.progress.step,
         "rows": run.progress.rows,
         **{k: round(v, 5) for k, v in result.items()},
     }
     manifest = manifest_of(name, run, corpus, recipe, metrics)
-    manifest |= {
-        "graphs": graphs.as_dict(),
-        "weights": weight_map(run.model, staged),
-        "default_style": options.default_style,
-        **(tuned or {}),
-    }
-    package = write_package(out, staged, manifest, write_card(manifest))
+    if embeds:
+        manifest["graphs"] = export_encoder(model, staged, window=recipe.window, int8=recipe.int8, batch=check)
+        card = write_encoder_card(manifest)
+    else:
+        index_into(staged / ORIGINALITY, corpus)
+        graphs = export_graphs(model, staged, int8=recipe.int8, batch=check)
+        manifest |= {
+            "graphs": graphs.as_dict(),
+            "weights": weight_map(run.model, staged),
+            "default_style": options.default_style,
+            "styles": style_facts(corpus),
+            "composers": composer_facts(corpus),
+            "sampling": SAMPLING,
+            **(tuned or {}),
+        }
+        card = write_card(manifest)
+    package = write_package(out, staged, manifest, card)
     loss_picture(run_folder / "log.jsonl", run_folder / "loss.png")
     return TrainResult(package, run_folder, result["nats"], int(result["n"]), run.progress.step, run.progress.seconds)
 
@@ -293,8 +306,5 @@ def manifest_of(
         "recipe": recipe.flat(),
         "collections": corpus.manifest["collections"],
         "corpus": corpus_facts(corpus.manifest),
-        "styles": style_facts(corpus),
-        "composers": composer_facts(corpus),
-        "sampling": SAMPLING,
         "metrics": dict(metrics),
     }

@@ -41,6 +41,7 @@ def list_(json: Json = False) -> None:
                 "parameters": m.get("parameters"),
                 "nats": m.get("metrics", {}).get("nats"),
                 "styles": len(m.get("styles", [])),
+                "width": m["graphs"]["width"] if m["family"] == "embedding" else None,  # of an embedding
                 "bytes": size,
                 "folder": str(package.folder),
             }
@@ -49,8 +50,11 @@ def list_(json: Json = False) -> None:
         print_json({"files": [], "seconds": 0, "models": rows})
         return
     for row in rows:
+        knows = (
+            f"{row['width']} numbers a piece" if row["width"] else f"{row['nats']:.3f} nats/note  {row['styles']} styles"
+        )
         tell(
-            f"{row['name']:>14}  {row['family']:<12} {row['parameters']:>10,} parameters  {row['nats']:.3f} nats/note  {row['styles']} styles  {row['bytes'] / 1e6:.1f} MB"
+            f"{row['name']:>14}  {row['family']:<12} {row['parameters']:>10,} parameters  {knows}  {row['bytes'] / 1e6:.1f} MB"
         )
 
 

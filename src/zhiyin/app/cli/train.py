@@ -21,7 +21,7 @@ def train(
         Path,
         typer.Argument(help="Your scores (sub-folders become styles), or a corpus built with `zhiyin corpus build`."),
     ],
-    family: Annotated[str, typer.Option("--family", help="rnn, lstm, gru or transformer.")] = "",
+    family: Annotated[str, typer.Option("--family", help="rnn, lstm, gru, transformer, or embedding (does not compose).")] = "",
     recipe: Annotated[
         str, typer.Option("--recipe", help="A recipe's name (classic, lstm, transformer …) or a .toml file.")
     ] = "",
@@ -91,20 +91,18 @@ def train(
         )
         _exit_if(show.failures)
         return
-    say(
-        f"\n{package.name}: {result.nats:.3f} nats per note on {result.notes:,} held-out notes, after {result.steps:,} steps",
-        quiet=quiet,
-    )
+    embeds = package.manifest["family"] == "embedding"
+    measured = "nats per note on {:,} held-out notes" if not embeds else "loss per hidden row on {:,} held-out hidden rows"
+    say(f"\n{package.name}: {result.nats:.3f} {measured.format(result.notes)}, after {result.steps:,} steps", quiet=quiet)
     if from_:
         say(
             f"before: {result.before:.3f} on the same notes. On the old model's own music: {result.old_before:.3f} before, {result.old_after:.3f} after",
             quiet=quiet,
         )
     say(f"package: {package.folder}\nlog, picture, checkpoint: {result.run_folder}", quiet=quiet)
-    say(
-        f"what next:\n  zhiyin compose --model {package.name if out is None else package.folder}\n  zhiyin models show {package.name if out is None else package.folder}",
-        quiet=quiet,
-    )
+    told = package.name if out is None else package.folder
+    use = f"python: from zhiyin.inference.embed import embed; embed(score, model={str(told)!r})" if embeds else f"zhiyin compose --model {told}"
+    say(f"what next:\n  {use}\n  zhiyin models show {told}", quiet=quiet)
     _exit_if(show.failures)
 
 
@@ -132,6 +130,7 @@ class _Show:
     def __init__(self, *, quiet: bool) -> None:
         self.quiet, self.last = quiet, 0.0
         self.failures: list[Mapping[str, str]] = []
+        self.loss, self.rows = "nats/note", "notes/s"
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """One event of training: corpus, built, start, train or valid."""
@@ -145,6 +144,8 @@ class _Show:
             for failure in self.failures[:10]:
                 say(f"  failed: {failure['path']}: {failure['reason']}", quiet=self.quiet)
         elif kind == "start":
+            if event["family"] == "embedding":
+                self.loss, self.rows = "loss/hidden row", "hidden rows/s"
             say(
                 f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} notes",
                 quiet=self.quiet,
@@ -161,8 +162,8 @@ class _Show:
             total = event["total"] or "?"
             rest = f"{left / 60:.1f} min left" if left == left else "measuring speed"
             say(
-                f"step {event['step']}/{total}  {event['nats']:.3f} nats/note  {event['notes_per_second']:,} notes/s  {rest}",
+                f"step {event['step']}/{total}  {event['nats']:.3f} {self.loss}  {event['notes_per_second']:,} {self.rows}  {rest}",
                 quiet=self.quiet,
             )
         elif kind == "valid":
-            say(f"  held out: {event['nats']:.3f} nats/note (best {event['best']:.3f})", quiet=self.quiet)
+            say(f"  held out: {event['nats']:.3f} {self.loss} (best {event['best']:.3f})", quiet=self.quiet)
