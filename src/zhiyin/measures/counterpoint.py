@@ -257,7 +257,7 @@ def _by_height(lines: Sequence[Line]) -> list[Line]:
     return sorted(lines, key=lambda line: -line.height)
 
 
-def _steps(p: np.ndarray, q: np.ndarray, i: int) -> str:
+def _steps(p: np.ndarray, q: np.ndarray, i: int | np.integer) -> str:
     return f"{p[i]}/{q[i]} to {p[i + 1]}/{q[i + 1]}"
 
 
