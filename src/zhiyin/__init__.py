@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from zhiyin.formats.catalog import load, save
     from zhiyin.inference.compose import compose
     from zhiyin.inference.continue_ import continue_
+    from zhiyin.inference.latent import blend
+    from zhiyin.inference.latent import vary_latent as vary
     from zhiyin.inference.original import original
+    from zhiyin.inference.zyz import compress, restore
     from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
     from zhiyin.provenance.package import list_packages, load_package
@@ -34,8 +37,10 @@ _HOME = {
     "Part": "zhiyin.score",
     "Score": "zhiyin.score",
     "ZhiyinError": "zhiyin.errors",
+    "blend": "zhiyin.inference.latent",
     "build_corpus": "zhiyin.corpus.build",
     "compose": "zhiyin.inference.compose",
+    "compress": "zhiyin.inference.zyz",
     "continue_": "zhiyin.inference.continue_",
     "decode": "zhiyin.encoding",
     "describe": "zhiyin.measures.descriptors",
@@ -47,10 +52,12 @@ _HOME = {
     "original": "zhiyin.inference.original",
     "perform": "zhiyin.score.performance",
     "quantize": "zhiyin.encoding",
+    "restore": "zhiyin.inference.zyz",
     "save": "zhiyin.formats.catalog",
     "train": "zhiyin.training.train",
+    "vary": "zhiyin.inference.latent",
 }
-_OTHER_NAME = {"build_corpus": "build"}
+_OTHER_NAME = {"build_corpus": "build", "vary": "vary_latent"}
 
 __all__ = [*_HOME, "__version__"]
 

@@ -22,6 +22,10 @@ from zhiyin import __version__
 VERBS: dict[str, tuple[str, str]] = {
     "compose": ("compose", "Write a new piece, from nothing, from words, or from controls."),
     "continue": ("continue_", "Go on where a piece stops."),
+    "blend": ("blend", "Go from one melody to another in even steps, through a latent space."),
+    "vary": ("vary", "Write neighbours of a melody in a latent space."),
+    "compress": ("compress", "Put a piece into few bytes (.zyz), with or without loss."),
+    "restore": ("restore", "Bring a .zyz file back as a score."),
     "original": ("original", "Say what a piece shares with the music a model was trained on."),
     "train": ("train", "Learn from a folder of scores; ends with a model package."),
     "corpus": ("corpus", "List, fetch, build and check collections of scores."),

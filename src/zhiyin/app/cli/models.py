@@ -41,7 +41,8 @@ def list_(json: Json = False) -> None:
                 "parameters": m.get("parameters"),
                 "nats": m.get("metrics", {}).get("nats"),
                 "styles": len(m.get("styles", [])),
-                "width": m["graphs"]["width"] if m["family"] == "embedding" else None,  # of an embedding
+                "width": m["graphs"]["width"] if m["family"] == "embedding" else m["sizes"].get("latent"),  # of an embedding or latent
+                "of": f"{m['sizes']['bars']} bars" if m["family"] == "vae" else "piece",
                 "bytes": size,
                 "folder": str(package.folder),
             }
@@ -51,7 +52,7 @@ def list_(json: Json = False) -> None:
         return
     for row in rows:
         knows = (
-            f"{row['width']} numbers a piece" if row["width"] else f"{row['nats']:.3f} nats/note  {row['styles']} styles"
+            f"{row['width']} numbers a {row['of']}" if row["width"] else f"{row['nats']:.3f} nats/note  {row['styles']} styles"
         )
         tell(
             f"{row['name']:>14}  {row['family']:<12} {row['parameters']:>10,} parameters  {knows}  {row['bytes'] / 1e6:.1f} MB"
