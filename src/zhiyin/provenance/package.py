@@ -22,8 +22,9 @@ MANIFEST = "manifest.json"
 STEP, SCORE, WEIGHTS, CARD, ORIGINALITY = "step.onnx", "score.onnx", "weights.bin", "card.md", "originality.bin"
 EMBED = "embed.onnx"
 ENCODE, UNFOLD, WRITE = "encode.onnx", "unfold.onnx", "write.onnx"
-GRAPHS = {"embedding": (EMBED, WEIGHTS), "vae": (ENCODE, UNFOLD, WRITE, WEIGHTS)}  # files that a package of a family must have; others: (STEP, SCORE, WEIGHTS)
-CANNOT = {STEP: "does not compose", SCORE: "does not score music", EMBED: "does not embed music", ENCODE: "has no latent space"}
+GENERATE = "generate.onnx"
+GRAPHS = {"embedding": (EMBED, WEIGHTS), "vae": (ENCODE, UNFOLD, WRITE, WEIGHTS), "gan": (GENERATE, WEIGHTS)}  # files that a package of a family must have; others: (STEP, SCORE, WEIGHTS)
+CANNOT = {STEP: "does not compose", SCORE: "does not score music", EMBED: "does not embed music", ENCODE: "has no latent space", GENERATE: "does not write bars from noise"}
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 SHIPPED = Path(__file__).parent.parent / "packages"
 

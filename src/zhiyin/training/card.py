@@ -101,6 +101,32 @@ def write_vae_card(manifest: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def write_gan_card(manifest: Mapping[str, Any]) -> str:
+    """card.md of a package that writes bars from noise (markdown)."""
+    m, sizes = manifest["metrics"], manifest["sizes"]
+    lines = [
+        f"# {manifest['name']}",
+        "",
+        f"The generator of a GAN, {manifest['parameters']:,} numbers over {manifest['roll']}, made with zhiyin {manifest['version']}. It writes windows of "
+        f"{sizes['bars']} bars and {sizes['lines']} parts from noise; what it writes is machine-composed.",
+        "",
+        *_learnt_from(manifest),
+        *_terms(manifest.get("corpus") or {}),
+        "## How it was trained",
+        "",
+        f"{m['steps']:,} generator steps on {m['n']:,} windows, {m['seconds'] / 60:.0f} min. Cells that sound: {m.get('sounding', 0):.4f} of its own windows, "
+        f"{m.get('sounding_real', 0):.4f} of real ones.",
+        "",
+        *_measured(m),
+        "## What it cannot do",
+        "",
+        "It has no style, key or words to follow, knows nothing shorter than a sixteenth, and a window knows nothing of the one before it. It "
+        "learnt from parts of one note at a time in bars of 8, 12 and 16 sixteenths.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def _measured(metrics: Mapping[str, Any]) -> list[str]:
     """Lines that a benchmark has put into the manifest."""
     return ["## What it is good for", "", *(f"* {line}" for line in metrics["measured"]), ""] if "measured" in metrics else []

@@ -21,7 +21,7 @@ def train(
         Path,
         typer.Argument(help="Your scores (sub-folders become styles), or a corpus built with `zhiyin corpus build`."),
     ],
-    family: Annotated[str, typer.Option("--family", help="rnn, lstm, gru, transformer, embedding (does not compose), or vae (a latent space).")] = "",
+    family: Annotated[str, typer.Option("--family", help="rnn, lstm, gru, transformer, embedding (does not compose), vae (a latent space), or gan (bars from noise).")] = "",
     recipe: Annotated[
         str, typer.Option("--recipe", help="A recipe's name (classic, lstm, transformer …) or a .toml file.")
     ] = "",
@@ -109,12 +109,14 @@ def train(
 _MEASURED = {
     "embedding": "loss per hidden row on {:,} held-out hidden rows",
     "vae": "loss per sixteenth on {:,} held-out sixteenths",
+    "gan": "off the real share of sounding cells; {:,} training windows",
 }
 _USE = {
     "embedding": "python: from zhiyin.inference.embed import embed; embed(score, model='{}')",
     "vae": "zhiyin blend a.mid b.mid --model {}",
+    "gan": "zhiyin compose --model {} --bars 8",
 }
-_UNITS = {"embedding": ("loss/hidden row", "hidden rows/s"), "vae": ("loss/sixteenth", "sixteenths/s")}
+_UNITS = {"embedding": ("loss/hidden row", "hidden rows/s"), "vae": ("loss/sixteenth", "sixteenths/s"), "gan": ("critic's distance", "notes/s")}
 
 
 def _exit_if(failures: list[Mapping[str, str]]) -> None:
