@@ -80,22 +80,10 @@ def dynamic(value: str) -> str:
     return f"<dynamics>{inner}</dynamics>"
 
 
-_BEAT_NAMES = {1: "whole", 2: "half", 4: "quarter", 8: "eighth"}
-
-
-def beat_unit(denominator: int, compound: bool) -> tuple[str, int, float]:
-    """The beat that a metronome mark counts in a meter: note value, dots, quarters (half in 2/2, dotted quarter in 6/8)."""
-    if compound:
-        value = min(denominator // 2, 8)
-        return _BEAT_NAMES[value], 1, 6 / value
-    value = min(denominator, 4)
-    return _BEAT_NAMES[value], 0, 4 / value
-
-
 def tempo(words: str, qpm: float, beat: tuple[str, int, float], shown: bool = True) -> tuple[str, str]:
     """(direction type, sound) of a tempo: a word, a metronome mark and the speed in quarters per minute.
 
-    beat: as ``beat_unit`` gives it. The metronome mark is rounded to a whole number; the sound keeps six digits.
+    beat: as ``Meter.beat`` gives it. The metronome mark is rounded to a whole number; the sound keeps six digits.
     """
     sound = f'<sound tempo="{qpm:.6g}"/>' if qpm > 0 else ""
     marked = qpm > 0 and shown

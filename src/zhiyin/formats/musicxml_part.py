@@ -216,8 +216,7 @@ class PartWriter:
         for onset, listed in sorted(said.items()):
             time = self.page.ticks(onset)
             bar = self._bar_at(time, False)
-            meter = self._meter(bar)
-            beat = words.beat_unit(meter.denominator, meter.compound)
+            beat = self._meter(bar).beat
             shown = len(said) <= len(bars) // 4 + 8
             speeds = [changes.get(onset, 0.0), *[0.0] * len(listed)]
             for word, speed in zip(listed or [""], speeds):
