@@ -13,8 +13,10 @@ import numpy as np
 
 from zhiyin.encoding.fields import BAR_COLUMN, STEPS_PER_QUARTER, chord_class
 from zhiyin.errors import ControlError
+from zhiyin.inference.brief import beat_quarters
 from zhiyin.measures.chord_symbol import Chord, parse_chord
 
+Chart = Sequence[Sequence[Chord | None]]  # the chords of each bar
 MAX_CHORDS_PER_BAR = 8
 MAX_CHART_BARS = 1000
 
@@ -58,12 +60,12 @@ def parse_chart(text: str) -> tuple[tuple[Chord | None, ...], ...]:
     return tuple(bars)
 
 
-def chart_text(bars: Sequence[Sequence[Chord | None]]) -> str:
+def chart_text(bars: Chart) -> str:
     """A chart as it is written."""
     return " | ".join(" ".join(c.symbol if c else "N.C." for c in bar) for bar in bars)
 
 
-def lay_chart(chart: Sequence[Sequence[Chord | None]], table: np.ndarray, first: int = 0) -> list[Span]:
+def lay_chart(chart: Chart, table: np.ndarray, first: int = 0) -> list[Span]:
     """The spans of a chart laid over a bar table (int (N, 13)) from row ``first`` on, again from its beginning where it ends."""
     spans: list[Span] = []
     for row in range(first, len(table)):
@@ -87,12 +89,9 @@ def _begins(length: int, count: int, beat: int, row: int) -> list[int]:
 
 
 def beat_steps(bar: np.ndarray) -> int:
-    """Steps of the beat of a bar: a dotted quarter in 6/8, 9/8, 12/8, else what the denominator says, at most a half."""
-    numerator, denominator = int(bar[BAR_COLUMN["numerator"]]), 2 ** max(int(bar[BAR_COLUMN["denominator"]]) - 1, 0)
-    unit = 4 * STEPS_PER_QUARTER // denominator
-    if denominator >= 8 and numerator % 3 == 0 and numerator > 3:
-        return 3 * unit
-    return max(min(unit, 2 * STEPS_PER_QUARTER), 1)
+    """Steps of the beat of a bar of a bar table, as a tempo word counts it."""
+    meter = int(bar[BAR_COLUMN["numerator"]]), 2 ** max(int(bar[BAR_COLUMN["denominator"]]) - 1, 0)
+    return max(round(STEPS_PER_QUARTER * beat_quarters(meter)), 1)
 
 
 def chord_column(spans: Sequence[Span], column: np.ndarray) -> np.ndarray:

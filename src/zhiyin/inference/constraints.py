@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from zhiyin.errors import ControlError, near_names
-from zhiyin.inference.chart import chart_text, parse_chart
+from zhiyin.inference.chart import Chart, chart_text, parse_chart
 from zhiyin.inference.controls import MAX_BARS, Controls, Key, find_key, find_meter
-from zhiyin.inference.instruments import Instrument
+from zhiyin.inference.instruments import Instrument, find_parts
+from zhiyin.inference.likeness import read_likeness
 from zhiyin.inference.rhythm import Rhythm, read_rhythm
 from zhiyin.inference.scales import Scale, find_scale, split_scale
 from zhiyin.measures.chord_symbol import Chord
 from zhiyin.measures.key import fifths_of, key_scores, key_tonic_name
 
-NAMES = ("scale", "ranges", "rhythm", "chords")  # as controls and flags name them
 _RANGE = re.compile(r"^\s*(.+?)\s*[=:]\s*([^.\s]+)\s*(?:\.\.|-)\s*([^.\s]+)\s*$")
 _PITCH = re.compile(r"^([A-Ga-g])(##|bb|[#b♯♭])?(-?\d{1,2})$")
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -45,28 +45,27 @@ class Constraints:
         return find_scale(self.scale, key) if self.scale else None
 
 
-def read_constraints(given: Mapping[str, Any] | Controls) -> Constraints:
-    """Constraints from controls (``NAMES``); raises ControlError for what cannot be read."""
-    said = given.said() if isinstance(given, Controls) else given
-    scale, ranges, rhythm, chords = (said.get(name) for name in NAMES)
-    if scale:
-        split_scale(scale)
-    if isinstance(ranges, str):
-        ranges = (ranges,)
-    read = tuple(parse_range(r) for r in ranges or ())
-    doubled = [name for i, (name, *_) in enumerate(read) if name.casefold() in (r[0].casefold() for r in read[:i])]
+def read_constraints(controls: Controls, chords: str | bool = True) -> Constraints:
+    """Constraints from controls, and from a chord chart where ``chords`` is one; ControlError for what cannot be read."""
+    if controls.scale:
+        split_scale(controls.scale)
+    ranges = tuple(parse_range(r) for r in controls.ranges)
+    doubled = [name for i, (name, *_) in enumerate(ranges) if name.casefold() in (r[0].casefold() for r in ranges[:i])]
     if doubled:
         raise ControlError(f"Two ranges for {doubled[0]!r}", expected="one range for each part", received="two")
-    return Constraints(scale, read, read_rhythm(rhythm) if rhythm else None, parse_chart(chords) if chords else ())
+    return Constraints(
+        controls.scale, ranges, read_rhythm(controls.rhythm) if controls.rhythm else None,
+        parse_chart(chords) if isinstance(chords, str) else (),
+    )  # fmt: skip
 
 
-def plain_constraints(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The same constraints as a record writes them: a rhythm as data, ranges as a list."""
+def plain_controls(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The same controls as a record writes them: a rhythm or a piece to be like as data instead of a file."""
     out = dict(given)
     if out.get("rhythm"):
         out["rhythm"] = read_rhythm(out["rhythm"]).as_data()
-    if out.get("ranges"):
-        out["ranges"] = [out["ranges"]] if isinstance(out["ranges"], str) else list(out["ranges"])
+    if out.get("like"):
+        out["like"] = read_likeness(out["like"]).as_data()
     return out
 
 
@@ -125,14 +124,17 @@ def find_part_rows(name: str, names: Sequence[str]) -> list[int]:
     return rows
 
 
-def settle(controls: Controls, assumed: list[str]) -> tuple[Controls, Constraints]:
-    """Controls with what their constraints imply where nothing is said: meter and bars of the rhythm, bars of the chart,
-    key of the scale or of the chart. Raises ControlError for what contradicts what is said."""
-    asked = read_constraints(controls)
-    changes: dict[str, Any] = {}
+def settle(controls: Controls, chords: str | bool = True) -> tuple[Controls, Constraints, list[str]]:
+    """Controls with what their constraints imply where nothing is said (meter, bars and parts of the rhythm, bars and key
+    of the chart, key of the scale, features of the piece to be like), the constraints, and what was assumed.
+
+    Raises ControlError for what contradicts what is said.
+    """
+    asked, assumed = read_constraints(controls, chords), []
     if asked.rhythm:
-        changes |= _from_rhythm(controls, asked.rhythm, assumed)
-    if asked.chart and not (controls.bars or controls.seconds or "bars" in changes):
+        controls = replace(controls, **_from_rhythm(controls, asked.rhythm, assumed))
+    changes: dict[str, Any] = {}
+    if asked.chart and not (controls.bars or controls.seconds):
         changes["bars"] = len(asked.chart)
         assumed.append(f"{len(asked.chart)} bars, as many as the chord chart has")
     if not controls.key and asked.scale and split_scale(asked.scale)[0]:
@@ -141,7 +143,17 @@ def settle(controls: Controls, assumed: list[str]) -> tuple[Controls, Constraint
     elif not controls.key and asked.chart:
         changes["key"] = chart_key(asked.chart, controls.mode)
         assumed.append(f"key {changes['key']} from the chords")
-    return replace(controls, **changes), asked
+    controls = replace(controls, **changes)
+    if controls.like:
+        like = read_likeness(controls.like)
+        taken = {name: value for name, value in like.controls().items() if not getattr(controls, name)}
+        if controls.mode or asked.scale:
+            taken.pop("key", None)
+        if controls.tempo_range or controls.tempo_word:
+            taken.pop("tempo_qpm", None)
+        controls = replace(controls, **taken)
+        assumed.append(f"{', '.join(n.removesuffix('_qpm') for n in taken) or 'nothing'} of {like.name}")
+    return controls, asked, assumed
 
 
 def _from_rhythm(controls: Controls, rhythm: Rhythm, assumed: list[str]) -> dict[str, Any]:
@@ -151,13 +163,23 @@ def _from_rhythm(controls: Controls, rhythm: Rhythm, assumed: list[str]) -> dict
             received=f"meter {controls.meter}", hint="leave --meter out",
         )  # fmt: skip
     changes: dict[str, Any] = {} if controls.meter else {"meter": rhythm.meter}
+    parts = len(find_parts(controls.parts))
+    if parts and parts != len(rhythm.parts):
+        raise ControlError(
+            "The parts and the rhythm cannot be met together",
+            expected=f"{len(rhythm.parts)} part{'s' * (len(rhythm.parts) > 1)}, as {rhythm.name} has",
+            received=f"{parts} part{'s' * (parts > 1)}", hint="leave --parts out",
+        )  # fmt: skip
+    if not parts:
+        changes["parts"] = rhythm.parts
+        assumed.append(f"the parts of {rhythm.name}")
     if not (controls.bars or controls.seconds):
         changes["bars"] = min(rhythm.bars, MAX_BARS)
         assumed.append(f"{changes['bars']} bars, as many as {rhythm.name} has")
     return changes
 
 
-def chart_key(chart: Sequence[Sequence[Chord | None]], mode: str | None = None) -> str:
+def chart_key(chart: Chart, mode: str | None = None) -> str:
     """The key that a chart's chords lie in: the best match of their pitch classes, the last chord's root preferred as tonic."""
     chords = [c for bar in chart for c in bar if c]
     if not chords:
@@ -175,6 +197,16 @@ def chart_key(chart: Sequence[Sequence[Chord | None]], mode: str | None = None) 
         scores[int(mode == "major")] -= 10
     found_mode, tonic = (int(x) for x in np.unravel_index(int(scores.argmax()), scores.shape))
     return find_key(f"{key_tonic_name(fifths_of(tonic, found_mode), found_mode)} {'minor' if found_mode else 'major'}").name
+
+
+def unmet(asked: Constraints, key: Key, bars: int) -> list[str]:
+    """What gives way where the close of a piece and its chart differ, in words."""
+    if not asked.chart:
+        return []
+    last = [c for c in asked.chart[(bars - 1) % len(asked.chart)] if c]
+    if not last or last[-1].root == key.tonic:
+        return []
+    return [f"the last bar closes on {key_tonic_name(key.fifths, key.mode)}, not on the chart's {last[-1].symbol}"]
 
 
 def told(asked: Constraints) -> list[str]:

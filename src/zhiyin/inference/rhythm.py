@@ -6,7 +6,7 @@ It is plain data (lists of whole numbers), so that a record carries it. Nothing 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import numpy as np
 
 from zhiyin.encoding import encode
 from zhiyin.encoding.fields import BAR_COLUMN, BAR_FLAGS, DURATIONS, MAX_BAR_STEP, ROW_SIZES
+from zhiyin.encoding.quantize import quantize
 from zhiyin.encoding.rows import BAR, DURATION, PART, POSITION
 from zhiyin.errors import ControlError
+from zhiyin.inference.instruments import part_words
 from zhiyin.score import Score
 
 MAX_NOTES = 50_000
@@ -24,21 +26,19 @@ MAX_NOTES = 50_000
 @dataclass(frozen=True)
 class Rhythm:
     """Onsets and durations. meter: "3/4". bars: how many. notes: int64 (R, 4), bar, position (steps), part, duration
-    class, sorted, bar 0 the first full bar. name: where it comes from."""
+    class, sorted, bar 0 the first full bar. parts: words for its instruments. name: where it comes from."""
 
     meter: str
     bars: int
     notes: np.ndarray
+    parts: tuple[str, ...]
     name: str = "the rhythm"
-
-    @property
-    def parts(self) -> int:
-        """Number of parts that it is given for."""
-        return int(self.notes[:, 2].max()) + 1
 
     def as_data(self) -> dict[str, Any]:
         """As a record writes it; ``read_rhythm`` takes it back."""
-        return {"meter": self.meter, "bars": self.bars, "notes": self.notes.tolist(), "name": self.name}
+        return {
+            "meter": self.meter, "bars": self.bars, "notes": self.notes.tolist(), "parts": list(self.parts), "name": self.name,
+        }  # fmt: skip
 
 
 def read_rhythm(source: Rhythm | Mapping[str, Any] | Score | str | Path) -> Rhythm:
@@ -71,13 +71,15 @@ def rhythm_of(score: Score, name: str = "the rhythm") -> Rhythm:
     rows = piece.rows[piece.rows[:, BAR] >= upbeat].astype(np.int64)
     notes = np.stack([rows[:, BAR] - upbeat, rows[:, POSITION], rows[:, PART], rows[:, DURATION]], axis=1)
     numerator, denominator = (int(x) for x in meters[0])
-    return _checked(Rhythm(f"{numerator}/{2 ** (denominator - 1)}", len(lengths), notes, name))
+    parts = part_words(quantize(score)[0].parts)
+    return _checked(Rhythm(f"{numerator}/{2 ** (denominator - 1)}", len(lengths), notes, parts, name))
 
 
 def _from_data(data: Mapping[str, Any]) -> Rhythm:
     try:
         notes = np.array(data["notes"], dtype=np.int64).reshape(-1, 4)
-        return _checked(Rhythm(str(data["meter"]), int(data["bars"]), notes, str(data.get("name", "the rhythm"))))
+        parts = tuple(str(p) for p in data["parts"])
+        return _checked(Rhythm(str(data["meter"]), int(data["bars"]), notes, parts, str(data.get("name", "the rhythm"))))
     except (KeyError, TypeError, ValueError) as problem:
         raise ControlError(
             "The rhythm is damaged", expected="meter, bars and notes as Rhythm.as_data writes them", received=str(problem)[:80]
@@ -86,7 +88,7 @@ def _from_data(data: Mapping[str, Any]) -> Rhythm:
 
 def _checked(rhythm: Rhythm) -> Rhythm:
     notes = rhythm.notes
-    inside = len(notes) and (notes >= 0).all() and notes[:, 0].max() < rhythm.bars
+    inside = len(notes) and (notes >= 0).all() and notes[:, 0].max() < rhythm.bars and notes[:, 2].max() < len(rhythm.parts)
     if not inside or len(notes) > MAX_NOTES or notes[:, 3].max() >= len(DURATIONS) or notes[:, 1].max() >= ROW_SIZES[1]:
         raise ControlError(
             f"The rhythm of {rhythm.name} cannot be used", expected=f"1..{MAX_NOTES:,} notes in its full bars",
@@ -99,4 +101,4 @@ def _checked(rhythm: Rhythm) -> Rhythm:
             received=f"{int(gaps.max()) - 1}",
         )  # fmt: skip
     order = np.lexsort((notes[:, 2], notes[:, 1], notes[:, 0]))
-    return Rhythm(rhythm.meter, rhythm.bars, notes[order], rhythm.name)
+    return replace(rhythm, notes=notes[order])

@@ -116,6 +116,7 @@ class Run:
                     take.pitch_index > 0
                 )
                 self._seen[i] = take.pitch_index
+            feed["force"][i] = take.force
             if take.samples:
                 feed["uniform"][i] = take.uniform()
         found = self.session.look(self.memory, feed)
