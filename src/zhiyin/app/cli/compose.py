@@ -57,6 +57,21 @@ def compose(
     register: Annotated[str | None, typer.Option("--register", help="Mean pitch (MIDI number), or low / high.")] = None,
     form: Annotated[str | None, typer.Option("--form", help="Letters of the sections: AABA, ABA …")] = None,
     cadence: Annotated[str | None, typer.Option("--cadence", help="How it ends: authentic or half.")] = None,
+    scale: Annotated[
+        str | None, typer.Option("--scale", help='Only notes of it: "D dorian", "pentatonic", "harmonic minor", 宫 …')
+    ] = None,
+    ranges: Annotated[
+        list[str] | None, typer.Option("--range", help="PART=LOW..HIGH, as in Flute=C4..A5 (may be repeated).")
+    ] = None,
+    rhythm: Annotated[
+        Path | None, typer.Option("--rhythm", help="A score whose rhythm is kept: other pitches, same notes in time.")
+    ] = None,
+    chords: Annotated[
+        str | None, typer.Option("--chords", help='A chord chart: "Dm | G7 C/E | C", again from its beginning.')
+    ] = None,
+    like: Annotated[
+        Path | None, typer.Option("--like", help="A score whose features are taken, not its notes.")
+    ] = None,
     title: Annotated[str | None, typer.Option("--title", help="The title; else one is made up.")] = None,
     temperature: Annotated[
         float | None, typer.Option("--temperature", help="Above 1 wilder, below 1 tamer (all fields).")
@@ -100,6 +115,7 @@ def compose(
     controls = {
         "bars": bars, "seconds": seconds, "style": style, "composer": composer, "key": key, "meter": meter, "tempo_qpm": tempo,
         "parts": parts, "density": _number(density), "register": _number(register), "form": form, "cadence": cadence, "title": title,
+        "scale": scale, "ranges": tuple(ranges) if ranges else None, "rhythm": rhythm, "chords": chords, "like": like,
     }  # fmt: skip
     sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "original": original}
     given: dict[str, Any] = {k: v for k, v in {**controls, **sampling}.items() if v is not None}
@@ -161,6 +177,8 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
     for name, label in (("understood", "understood"), ("assumed", "assumed"), ("ignored", "not understood")):
         if report.get(name):
             say(f"{label}: {', '.join(map(str, report[name]))}", quiet=quiet)
+    if report.get("constraints"):
+        say(f"held: {', '.join(report['constraints'])}", quiet=quiet)
     counts = report["candidates"]
     say(
         f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}",

@@ -22,6 +22,10 @@ from zhiyin import __version__
 VERBS: dict[str, tuple[str, str]] = {
     "compose": ("compose", "Write a new piece, from nothing, from words, or from controls."),
     "continue": ("continue_", "Go on where a piece stops."),
+    "harmonise": ("harmonise", "Put chords under a tune: four voices of a melody."),
+    "accompany": ("accompany", "Write new parts beside a score."),
+    "arrange": ("arrange", "Arrange a score for another ensemble."),
+    "chords": ("chords", "Write chord symbols into a score; make a lead sheet."),
     "original": ("original", "Say what a piece shares with the music a model was trained on."),
     "train": ("train", "Learn from a folder of scores; ends with a model package."),
     "corpus": ("corpus", "List, fetch, build and check collections of scores."),
