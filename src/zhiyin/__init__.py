@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zhiyin.formats.catalog import load, save
     from zhiyin.inference.compose import compose
     from zhiyin.inference.continue_ import continue_
+    from zhiyin.inference.infill import infill
     from zhiyin.inference.original import original
     from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
@@ -41,6 +42,7 @@ _HOME = {
     "describe": "zhiyin.measures.descriptors",
     "encode": "zhiyin.encoding",
     "find_key": "zhiyin.measures.key",
+    "infill": "zhiyin.inference.infill",
     "list_packages": "zhiyin.provenance.package",
     "load": "zhiyin.formats.catalog",
     "load_package": "zhiyin.provenance.package",

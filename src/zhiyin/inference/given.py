@@ -28,7 +28,7 @@ from zhiyin.errors import EncodingError
 from zhiyin.inference.controls import Key
 from zhiyin.inference.instruments import Instrument, part_instrument
 from zhiyin.inference.masks import ANY_POSITION, GRID, NO_POSITION, Masks, plain_masks
-from zhiyin.inference.past import kept_parts, key_of_bar, played_instrument
+from zhiyin.inference.past import kept_parts, key_of, played_instrument
 from zhiyin.inference.plan import program_row
 from zhiyin.inference.request import Request, Sampling
 from zhiyin.inference.sampler import Sampler, Written
@@ -125,7 +125,7 @@ def open_score(score: Score, selection: Selection) -> Opened:
     cells = selection.cells[home][:, list(order)]
     reach = _reach_steps(score, selection.cells, home, offset)[:, list(order)]
     first = piece.bars[home.searchsorted(selection.bars[0])].astype(np.int64)
-    return Opened(score, selection, piece, gone, cells, reach, order, parts, np.array(single), home, offset, key_of_bar(first))
+    return Opened(score, selection, piece, gone, cells, reach, order, parts, np.array(single), home, offset, key_of(first))
 
 
 def _homes(score: Score, piece: EncodedPiece, last: int) -> tuple[np.ndarray, np.ndarray]:

@@ -122,7 +122,7 @@ def read_past(score: Score, bars: int, cadence: str | None = None) -> Past:
     piece, _ = encode(with_keys(score))
     order = kept_parts(score)
     last = piece.bars[-1].astype(np.int64)
-    key = key_of_bar(last)
+    key = key_of(last)
     count = len(piece.bars)
     sections = _sections(piece.bars, bars, cadence)
     new = bar_rows(bars, _meter_of(last), key, 0)
@@ -166,8 +166,8 @@ def _sections(past: np.ndarray, bars: int, cadence: str | None) -> tuple[Section
     return tuple(replace(s, letter=moved[s.letter]) for s in sections)
 
 
-def key_of_bar(bar: np.ndarray) -> Key:
-    """The key in force in a bar of a bar table (int (13,)); C major where none is known."""
+def key_of(bar: np.ndarray) -> Key:
+    """The key that a bar of a bar table is in (major where it says no mode)."""
     fifths, mode = int(bar[BAR_COLUMN["key"]]), int(bar[BAR_COLUMN["mode"]])
     fifths, mode = (fifths - 8 if fifths else 0), int(mode == 2)
     name = f"{key_tonic_name(fifths, mode)} {'minor' if mode else 'major'}"
