@@ -1,6 +1,6 @@
 """A file written again with some of its music replaced and all else as it was.
 
-MIDI is changed in place (``midi_splice``); what is written is read back, and where the
+MIDI and MusicXML are changed in place (``midi_splice``, ``musicxml_splice``); what is written is read back, and where the
 music outside the replaced bars is not the same, or the file is of another kind, the score is written anew and that is said.
 """
 
@@ -21,7 +21,7 @@ from zhiyin.formats.files import read_bytes
 from zhiyin.formats.limits import LIMITS
 from zhiyin.score import Score
 
-IN_PLACE = ("midi",)
+IN_PLACE = ("midi", "musicxml")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,12 @@ class Splice:
             data = splice_midi(source.data, source.score, self.gone, self.after, record=record)
             self._check(read_midi(data))
             return data
-        raise FormatError("Files of this kind are written anew", expected="MIDI", received=source.kind)
+        from zhiyin.formats.musicxml import read_musicxml
+        from zhiyin.formats.musicxml_splice import splice_musicxml
+
+        data = splice_musicxml(source.data, source.score, self.cells, self.after, packed=packed, record=record)
+        self._check(read_musicxml(data))
+        return data
 
     def _check(self, found: Score) -> None:
         """FormatError unless what was read back has, outside the cells, the notes that were there."""

@@ -35,13 +35,14 @@ from zhiyin.inference.sampler import Sampler, Written
 from zhiyin.inference.selection import Selection, reach_of, slack
 from zhiyin.measures.key import with_keys
 from zhiyin.measures.playability import KEYBOARDS
-from zhiyin.score import UNSPELLED, Score, notes_array
+from zhiyin.score import UNSPELLED, Mark, Score, notes_array
 
 GAP = 2  # given bars between two written ones that one run steps over
 _CONTEXT = 0.75  # share of the window that is read before the first written row
 _LEAST_BARS = 4
 _MOST_STEP = 24  # bars between the last row that is read and the first written one
 
+ON_NOTES = ("slur", "articulation", "ornament", "fermata", "lyric")  # marks that hang on notes
 Narrow = Callable[["Run"], "Run"]
 
 
@@ -311,15 +312,38 @@ def _sorted(rows: np.ndarray) -> np.ndarray:
 
 
 def join(opened: Opened, rows: np.ndarray) -> Score:
-    """The score with its selected notes replaced by new rows; all other notes, marks and bars as they were.
-
-    Marks that hang on a note that went stay where the part strikes a note at their place again, else they go with it.
-    """
+    """The score with its selected notes replaced by new rows; all other notes, marks and bars as they were."""
     score = opened.score
     kept = score.notes[~opened.selection.gone]
     new = fitted(score, kept, new_notes(opened, rows), opened)
-    notes = np.concatenate([kept, new])
-    return score.replace(notes=notes)
+    return score.replace(notes=np.concatenate([kept, new]), marks=marks_after(score, opened.selection, kept, new))
+
+
+def marks_after(score: Score, selection: Selection, kept: np.ndarray, new: np.ndarray) -> tuple[Mark, ...]:
+    """The marks of a score whose selected notes have been replaced: those on notes that went go with them, but slurs that
+    reach out of the selection are held by the nearest note."""
+    struck = {p: np.unique(np.concatenate([n["onset"][n["part"] == p] for n in (kept, new)])) for p in selection.parts}
+    stays = {p: set(kept["onset"][kept["part"] == p].tolist()) for p in selection.parts}
+
+    def inside(mark: Mark, at: int) -> bool:
+        return bool(selection.cells[score.bar_of(at), mark.part]) and at not in stays[mark.part]
+
+    out = []
+    for mark in score.marks:
+        if mark.part not in stays or mark.kind not in ON_NOTES:
+            out.append(mark)
+            continue
+        ends = [inside(mark, mark.onset), mark.end >= 0 and inside(mark, mark.end)]
+        if not any(ends):
+            out.append(mark)
+        elif mark.kind == "slur" and not all(ends) and len(struck[mark.part]):
+            places = struck[mark.part]
+            if ends[0]:
+                mark = replace(mark, onset=int(places[min(np.searchsorted(places, mark.onset), len(places) - 1)]))
+            else:
+                mark = replace(mark, end=int(places[max(np.searchsorted(places, mark.end, side="right") - 1, 0)]))
+            out += [mark] if mark.onset < mark.end else []
+    return tuple(out)
 
 
 def new_notes(opened: Opened, rows: np.ndarray) -> np.ndarray:
