@@ -6,7 +6,9 @@ import pytest
 from fake_step import FakeGraph
 from music import tune
 from zhiyin.errors import ControlError, EncodingError
-from zhiyin.inference.given import Sheet, join, make_run, open_score, write
+from zhiyin.inference.given import Sheet, make_run, write
+from zhiyin.inference.joining import join
+from zhiyin.inference.opened import open_score
 from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler
 from zhiyin.inference.selection import select, select_notes

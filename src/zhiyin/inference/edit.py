@@ -20,9 +20,11 @@ from zhiyin.formats.recorded import music_of, origin_of
 from zhiyin.formats.splice import Source, Splice, read_source
 from zhiyin.inference.compose import MAX_CANDIDATES, take_seed
 from zhiyin.inference.controls import find_named
-from zhiyin.inference.given import Narrow, Opened, Sheet, join, open_score, write
+from zhiyin.inference.given import Narrow, Sheet, write
+from zhiyin.inference.joining import is_new, join
 from zhiyin.inference.judge import Verdict, pick_takes
 from zhiyin.inference.made import Made
+from zhiyin.inference.opened import Opened, open_score
 from zhiyin.inference.original import check_given
 from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler, Written, window_of
@@ -189,9 +191,7 @@ class Editor:
 
     def old(self, score: Score) -> np.ndarray:
         """Which notes of a take were there before. bool (notes,)."""
-        columns = ["onset", "duration", "pitch", "part"]
-        known = set(map(tuple, self.job.music.score.notes[~self.job.selection.gone][columns].tolist()))
-        return np.array([n in known for n in map(tuple, score.notes[columns].tolist())], dtype=bool)
+        return ~is_new(score, self.job.music.score.notes[~self.job.selection.gone])
 
     def made(
         self, score: Score, written: Written, verdict: Verdict, which: Mapping[str, int], known: Mapping[str, Any]

@@ -9,8 +9,9 @@ from typing import Any
 from zhiyin.encoding.fields import BAR_COLUMN
 from zhiyin.inference.chart import Chart, chord_column, lay_chart, parse_chart
 from zhiyin.inference.constraints import parse_range, with_ranges
-from zhiyin.inference.given import Narrow, Opened, Run, open_score
+from zhiyin.inference.given import Narrow, Run
 from zhiyin.inference.narrow import Ensemble, narrow_to_chart, narrow_to_scale
+from zhiyin.inference.opened import Opened, open_score
 from zhiyin.inference.scales import Scale, find_scale
 from zhiyin.inference.selection import Selection
 from zhiyin.score import Score

@@ -1,7 +1,6 @@
 """Where new bars meet old ones: leaps of a part over the bar lines between them.
 
-A seam leap is the interval between the highest notes that a part strikes last before the bar line and first after it;
-one over an octave counts unless the original leapt as far there. Nothing here samples.
+A leap of over an octave is too wide unless the original leapt as far there. Nothing here samples.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import numpy as np
 from zhiyin.score import Score
 
 OCTAVE = 12
-_NEAR = 1  # bars away from the seam in which a note must be struck to make a leap with it
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,20 @@ def seams(before: Score, after: Score, cells: np.ndarray) -> list[Seam]:
 
 
 def leap_at(score: Score, part: int, bar: int) -> int | None:
-    """Semitones that a part leaps over the bar line before row ``bar``; None where it rests on one side of it."""
+    """Semitones that a part leaps over the bar line before row ``bar``; None where it rests on one side of it.
+
+    In parts that strike several notes at once it is the way between the highest notes within a quarter of the line, for
+    a bass note before its chords leaps no one's ear.
+    """
     if not 0 < bar < len(score.bars):
         return None
-    low, line = int(score.bars["onset"][max(bar - _NEAR, 0)]), int(score.bars["onset"][bar])
-    high = int(score.bars["onset"][min(bar + _NEAR, len(score.bars)) - 1] + score.bars["duration"][min(bar + _NEAR, len(score.bars)) - 1])
+    bars, line = score.bars, int(score.bars["onset"][bar])
     notes = score.notes[(score.notes["part"] == part) & ~score.notes["grace"]]
-    past = notes[(notes["onset"] >= low) & (notes["onset"] < line)]
-    future = notes[(notes["onset"] >= line) & (notes["onset"] < high)]
+    past = notes[(notes["onset"] >= bars["onset"][bar - 1]) & (notes["onset"] < line)]
+    future = notes[(notes["onset"] >= line) & (notes["onset"] < line + bars["duration"][bar])]
     if not len(past) or not len(future):
         return None
-    return int(future["pitch"][future["onset"] == future["onset"].min()].max()) - int(past["pitch"][past["onset"] == past["onset"].max()].max())
+    last, first = past["onset"].max(), future["onset"].min()
+    if (np.diff(notes["onset"]) == 0).any():
+        last, first = min(last, line - score.ticks_per_quarter), max(first, line + score.ticks_per_quarter - 1)
+    return int(future["pitch"][future["onset"] <= first].max()) - int(past["pitch"][past["onset"] >= last].max())
