@@ -75,9 +75,8 @@ def song(tmp_path):
 
 def measures(text):
     """Text of each measure by (part, number), and all else with our record taken out."""
-    found, part = {}, 0
-    for piece in re.split(r"(?=<part id=)", text)[1:]:
-        part += 1
+    found = {}
+    for part, piece in enumerate(re.split(r"(?=<part id=)", text)[1:], 1):
         for m in re.finditer(r'<measure number="(\d+)".*?</measure>', piece, re.S):
             found[part, int(m[1])] = m[0]
     rest = re.sub(r"<measure .*?</measure>", "", text, flags=re.S)
