@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from zhiyin.encoding import decode, encode, quantize
     from zhiyin.errors import ZhiyinError
     from zhiyin.formats.catalog import load, save
+    from zhiyin.inference.arranging import accompany, arrange, harmonise
+    from zhiyin.inference.chords import chords
     from zhiyin.inference.compose import compose
     from zhiyin.inference.continue_ import continue_
     from zhiyin.inference.infill import infill
@@ -31,11 +33,15 @@ if TYPE_CHECKING:
     from zhiyin.training.train import train
 
 _HOME = {
+    "accompany": "zhiyin.inference.arranging",
+    "arrange": "zhiyin.inference.arranging",
+    "harmonise": "zhiyin.inference.arranging",
     "Mark": "zhiyin.score",
     "Part": "zhiyin.score",
     "Score": "zhiyin.score",
     "ZhiyinError": "zhiyin.errors",
     "build_corpus": "zhiyin.corpus.build",
+    "chords": "zhiyin.inference.chords",
     "compose": "zhiyin.inference.compose",
     "continue_": "zhiyin.inference.continue_",
     "decode": "zhiyin.encoding",

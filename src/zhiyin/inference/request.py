@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,8 @@ class Request:
     given: int64 (G, 6): rows that stand beside the new ones, read ``LOOKAHEAD`` bars ahead.
     places: int64 (P, 5), bar, position, part, duration class, row of ``masks.pitch``, sorted: where any are named, one note
     is written at each of them and none elsewhere; only its pitch, out of that row, is chosen (and its velocity).
+    lead: narrows the pitches of the next place from (number of the place, rows written so far, pitches bool (128,)); the
+    last row of ``masks.pitch`` is then its room to write in, and no other request may share that table.
     source: int64 (N,): bar that each bar returns note for note, -1 = written anew.
     first: first bar that is written (bars before it belong to the past). end_bar: the end is legal from it on.
     must_play: bool (32,): parts that must have a note in the last bar. single: bool (32,): parts of one note at a time.
@@ -99,6 +101,7 @@ class Request:
     past: np.ndarray = field(default_factory=lambda: _NO_ROWS)
     given: np.ndarray = field(default_factory=lambda: _NO_ROWS)
     places: np.ndarray = field(default_factory=lambda: _NO_PLACES)
+    lead: Callable[[int, list[list[int]], np.ndarray], np.ndarray] | None = None
     source: np.ndarray | None = None
     first: int = 0
     end_bar: int = -1

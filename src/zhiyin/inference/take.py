@@ -59,6 +59,7 @@ class Take:
         self._final_class = int(duration_class(request.final_steps)) if request.final_steps else -1
         self._place = 0
         self._following, self._stop = _following(request.written, count)
+        self.pitches: np.ndarray | None = None  # what the lead leaves of the next place's pitches, bool (128,)
         self._past_left = len(request.past)
         self._queue_given(LOOKAHEAD)
         if not self._past_left:
@@ -251,6 +252,10 @@ class Take:
             return
         bar, position, part, _, pitches = self.request.places[self._place].tolist()
         self.position_index[bar] = ANY_POSITION
+        table = self.request.masks.pitch
+        if self.request.lead:
+            self.pitches = self.request.lead(self._place, self.rows, table[pitches])
+            pitches = len(table) - 1
         self.pitch_index = self.pitch_index.copy()
         self.pitch_index[bar, position // STEPS_PER_QUARTER, part] = pitches
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from zhiyin.formats.page import PieceOnPage
     from zhiyin.formats.splice import Splice
+    from zhiyin.inference.made import Written
 
 KINDS = (".mid", ".musicxml", ".wav", ".svg")
 
@@ -61,6 +62,22 @@ class Taken:
     def title(self) -> str:
         """The piece's title."""
         return self.score.metadata.get("title") or "Untitled"
+
+
+def taken_from(piece: Written, file: Path, score: Score) -> Taken:
+    """What was made from a file, as it is written: its record names the file, and passes on what that one owes."""
+    from zhiyin.formats.recorded import origin_of
+
+    origin = origin_of(file) or {}
+    made_by = {k: origin[k] for k in ("verb", "model", "model_hash", "notes") if k in origin}
+    told = {"name": file.name, "sha256": file_hash(file), **piece.record["inputs"][0]}
+    told |= {"record": made_by} if made_by else {}
+    owed = dict.fromkeys([*piece.record["attribution"], *origin.get("attribution", ())])
+    record = {**piece.record, "inputs": [told], "attribution": list(owed)}
+    names = ("key", "meter", "bars", "notes", "model", "seed")
+    facts = [(name, str(piece.report[name])) for name in names if name in piece.report]
+    facts.append(("originality", piece.report["originality"]["line"]))
+    return Taken(score, record, facts)
 
 
 def check_language(language: str) -> None:
