@@ -7,7 +7,9 @@ import pytest
 
 import zhiyin
 
-VERBS = {"accompany", "arrange", "chords", "compose", "continue_", "harmonise", "original", "train"}  # as on the command line
+VERBS = {
+    "accompany", "arrange", "chords", "compose", "continue_", "harmonise", "infill", "original", "train",
+}  # as on the command line  # fmt: skip
 OTHERS = {
     "Mark", "Part", "Score", "ZhiyinError", "build_corpus", "decode", "describe", "encode", "find_key", "list_packages", "load",
     "load_package", "perform", "quantize", "save", "__version__",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zhiyin.inference.chords import chords
     from zhiyin.inference.compose import compose
     from zhiyin.inference.continue_ import continue_
+    from zhiyin.inference.infill import infill
     from zhiyin.inference.original import original
     from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
@@ -47,6 +48,7 @@ _HOME = {
     "describe": "zhiyin.measures.descriptors",
     "encode": "zhiyin.encoding",
     "find_key": "zhiyin.measures.key",
+    "infill": "zhiyin.inference.infill",
     "list_packages": "zhiyin.provenance.package",
     "load": "zhiyin.formats.catalog",
     "load_package": "zhiyin.provenance.package",

@@ -141,3 +141,19 @@ def choose(rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, 
         if all(distance(rows[i], rows[j]) >= DIFFERENT for j in out):
             out.append(i)
     return out
+
+
+def pick_takes(rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, how: str) -> list[int]:
+    """Indices of ``count`` takes: the best ones by cost, or ("diverse") the best one and then always the one furthest from
+    those kept, among the better half. Takes that cannot be played come last."""
+    middle = float(np.median([v.nats for v in verdicts]))
+    order = sorted(
+        range(len(verdicts)), key=lambda i: (sum(p.hard for p in verdicts[i].problems), verdicts[i].cost(middle))
+    )
+    if how == "best":
+        return order[:count]
+    pool, kept = order[: max(count, -(-len(order) // 2))], order[:1]
+    while len(kept) < count:
+        rest = [i for i in pool if i not in kept]
+        kept.append(max(rest, key=lambda i: min(distance(rows[i], rows[j]) for j in kept)))
+    return kept

@@ -132,7 +132,7 @@ def read_past(score: Score, bars: int, cadence: str | None = None) -> Past:
     local = tuple(replace(s, first=s.first - count) for s in sections)
     table[count:, BAR_COLUMN["chord"]] = plan_chords(local, key, np.random.default_rng(0))
     upbeat = bool(table[0, BAR_COLUMN["flag"]] == 1 + BAR_FLAGS.index("upbeat"))
-    parts, single = zip(*(_instrument(score, piece, p, order[p]) for p in range(len(order))))
+    parts, single = zip(*(played_instrument(score, piece, p, order[p]) for p in range(len(order))))
     return Past(piece, order, parts, single, key, with_bars_left(table, upbeat=upbeat), count, sections)
 
 
@@ -143,7 +143,7 @@ def kept_parts(score: Score) -> tuple[int, ...]:
     return tuple(sorted(int(p) for p in ranked))
 
 
-def _instrument(score: Score, piece: EncodedPiece, part: int, original: int) -> tuple[Instrument, bool]:
+def played_instrument(score: Score, piece: EncodedPiece, part: int, original: int) -> tuple[Instrument, bool]:
     """A part's instrument, its range widened to what it has played, and whether it has played one note at a time."""
     rows = piece.rows[piece.rows[:, PART] == part]
     low, high = int(rows[:, PITCH].min()), int(rows[:, PITCH].max())

@@ -88,6 +88,8 @@ class Request:
     hands: bool (32,): keyboard parts, whose chords two hands must be able to take.
     final_steps: duration in steps that notes of the last bar get, 0 = as sampled. keep_velocity: write the sampled
     velocity (else "not given"; the composer sets dynamics afterwards).
+    written: bool (N,): bars in which new notes may begin (None = all from ``first`` on); the step past the last of them
+    ends the take. reach: int64 (N,): steps from a bar's onset to where its new notes must have ended (None = anywhere).
     """
 
     bars: np.ndarray
@@ -109,3 +111,5 @@ class Request:
     final_steps: int = 0
     keep_velocity: bool = False
     max_rows_per_bar: int = 256
+    written: np.ndarray | None = None
+    reach: np.ndarray | None = None

@@ -58,6 +58,7 @@ class Take:
         self._bass_struck = False
         self._final_class = int(duration_class(request.final_steps)) if request.final_steps else -1
         self._place = 0
+        self._following, self._stop = _following(request.written, count)
         self.pitches: np.ndarray | None = None  # what the lead leaves of the next place's pitches, bool (128,)
         self._past_left = len(request.past)
         self._queue_given(LOOKAHEAD)
@@ -141,16 +142,18 @@ class Take:
             self._read_waiting()
             return
         step = int(sampled[0])
-        if step == END:
+        bar = self.cursor + step
+        if step == END or bar > self._stop:
             self.done = True
             return
-        bar = self.cursor + step
         if self._queue_returns(bar):
             self._read_waiting()
             return
         row = [bar, *(int(v) for v in sampled[1:])]
         if bar == self.last_bar and self._final_class >= 0:
             row[DURATION] = self._final_class
+        if self.request.reach is not None:
+            row = self._cut(row, int(self.request.reach[bar]))
         if not self.request.keep_velocity:
             row[VELOCITY] = 0
         self.nats.append(nats)
@@ -215,11 +218,15 @@ class Take:
 
     def _moved(self, row: list[int], bar: int) -> list[int]:
         """A row brought to another bar, its duration cut at the end of the piece."""
-        room = int(self._room[bar]) - row[POSITION]
-        duration = row[DURATION]
-        if DURATIONS[duration] > room:
-            duration = int(np.searchsorted(DURATIONS, room, side="right")) - 1
-        return [bar, *row[1:DURATION], duration, row[VELOCITY]]
+        return self._cut([bar, *row[1:]], int(self._room[bar]))
+
+    @staticmethod
+    def _cut(row: list[int], reach: int) -> list[int]:
+        """A row whose duration ends at most ``reach`` steps after its bar's onset."""
+        room = reach - row[POSITION]
+        if DURATIONS[row[DURATION]] > room:
+            row[DURATION] = max(int(np.searchsorted(DURATIONS, room, side="right")) - 1, 0)
+        return row
 
     def _open(self) -> None:
         """Opens the bars that the next row may lie in: the cursor's, if it is being written, and the one after it."""
@@ -235,7 +242,7 @@ class Take:
         if here >= self.last_bar - 1:
             settled = here == self.last_bar and (full or self._source[here] >= 0)
             self.must_play = np.zeros_like(self._owed) if settled else self._owed
-        following = first if (self.last[1] < 0 or here < first) else here + 1
+        following = int(self._following[first if (self.last[1] < 0 or here < first) else here + 1])
         if following <= self.last_bar:
             index[following] = wanted[following]
 
@@ -259,3 +266,12 @@ class Take:
             self._bass_struck = True
             self.pitch_index = self.pitch_index.copy()
             self.pitch_index[self.last_bar, :, part] = row
+
+
+def _following(written: np.ndarray | None, count: int) -> tuple[np.ndarray, int]:
+    """The first bar at or after each that may be written in, int (count + 1,) (past the last: the bar after it), and the last."""
+    if written is None:
+        return np.arange(count + 1), count - 1
+    rows = np.flatnonzero(written)
+    stop = int(rows[-1])
+    return np.r_[rows, stop + 1][np.searchsorted(rows, np.arange(count + 1))], stop

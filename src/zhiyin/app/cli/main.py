@@ -22,6 +22,7 @@ from zhiyin import __version__
 VERBS: dict[str, tuple[str, str]] = {
     "compose": ("compose", "Write a new piece, from nothing, from words, or from controls."),
     "continue": ("continue_", "Go on where a piece stops."),
+    "infill": ("infill", "Write some bars of a piece anew; all else stays as it is."),
     "harmonise": ("harmonise", "Put chords under a tune: four voices of a melody."),
     "accompany": ("accompany", "Write new parts beside a score."),
     "arrange": ("arrange", "Arrange a score for another ensemble."),
