@@ -1,106 +1,42 @@
-"""Networks over frames: which keys sound at each step. A trunk reads the frames before; a head says how likely the next is.
+"""Networks over frames: which keys sound at each step. A trunk of any family reads the frames before; a head says how likely the next is.
 
-    bernoulli:  -ln p(frame) = -Σ_key ln p(key on or off | frames before)             keys independent
-    joint:      -ln p(frame) = -Σ_i ln p(pitch_i | frames before, pitch_<i) - ln p(END | …)   pitches ascending
-
-Under the joint head a pitch that is not above the last one has no chance, so the probabilities of all 2^K sets sum to 1.
-Shapes: B batch, T frames, K keys, D width, N scored frames, S pitches and ENDs of all of them.
+Shapes: B batch, T frames, K keys, D width, R places of recall.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zhiyin.errors import TrainingError, near_names
+from zhiyin.models import catalog
+from zhiyin.models.layers.frame_heads import Bernoulli, HeadSizes, Joint, Scene
+from zhiyin.models.tcn import TCN, TCNSizes
+
+TRUNKS = {**catalog.FAMILIES, "tcn": (TCNSizes, TCN)}
+HEADS = {"bernoulli": Bernoulli, "joint": Joint}
+
 FRAMES_PER_BAR = 8.0  # what a Transformer's second clock takes for a bar: its periods are 2 to 1,024 frames
-NEIGHBOURS = 12  # semitones either way that the relative part of the joint head looks at
-BEFORE = 2  # frames before that it looks at
+BEFORE = 3  # frames before that the relative part of a head sees
+PHASES = 16  # a learnt place for the number of the frame modulo this
+LENGTH_CLASSES = 9  # of a recall's match
+PLACES = 4  # where a recall looks
+FURTHEST = 12  # semitones that training may move a piece
 
 
 @dataclass(frozen=True)
-class HeadSizes:
-    """Sizes of a joint head: ``hidden`` units, ``channels`` of its relative part (0 = none)."""
+class Extras:
+    """What a network is given beside the frames before: ``recall`` (what followed earlier matches), ``phase`` (the frame's number),
 
-    hidden: int = 192
-    channels: int = 16
-    dropout: float = 0.1
-
-
-class Bernoulli(nn.Module):
-    """One sigmoid a key."""
-
-    def __init__(self, width: int, keys: int) -> None:
-        super().__init__()
-        self.logits = nn.Linear(width, keys)
-
-    def forward(self, h: Tensor, frames: Tensor, scored: Tensor) -> Tensor:
-        """h (B, T, D), frames (B, T, K), scored (B, T) -> nats (N,) of the scored frames, in their order."""
-        logits = self.logits(h[scored]).float()
-        return F.binary_cross_entropy_with_logits(logits, frames[scored].float(), reduction="none").sum(-1)
-
-
-class Joint(nn.Module):
-    """Pitches one after another, ascending, then END.
-
-    Two parts score a pitch: one by its name, from a hidden layer; one by what stands around it (in the frames just before, among the
-    pitches below it), with the same weights for every key.
+    ``moved`` (by how much training moved the piece; 0 when measured).
     """
 
-    def __init__(self, width: int, keys: int, sizes: HeadSizes) -> None:
-        super().__init__()
-        self.keys = keys
-        self.context = nn.Linear(width, sizes.hidden)
-        self.below = nn.Linear(keys, sizes.hidden, bias=False)
-        self.last = nn.Embedding(keys + 1, sizes.hidden)
-        self.mix = nn.Linear(sizes.hidden, sizes.hidden)
-        self.out = nn.Linear(sizes.hidden, keys + 1)
-        self.dropout = nn.Dropout(sizes.dropout)
-        self.relative = Relative(sizes) if sizes.channels else None
-        nn.init.normal_(self.last.weight, std=0.1)
-
-    def forward(self, h: Tensor, frames: Tensor, scored: Tensor) -> Tensor:
-        """h (B, T, D), frames (B, T, K), scored (B, T) -> nats (N,) of the scored frames, in their order."""
-        sets = frames[scored].bool()
-        owner, target = F.pad(sets, (0, 1), value=True).nonzero(as_tuple=True)  # (S,)
-        key = torch.arange(self.keys + 1, device=h.device)
-        below = sets[owner] & (key[:-1] < target[:, None])  # (S, K)
-        last = torch.where(below, key[:-1] + 1, 0).amax(-1)  # 0 = none yet
-        z = self.context(h[scored])[owner] + self.below(below.to(h.dtype)) + self.last(last)
-        z = self.dropout(F.silu(z))
-        z = self.dropout(z + F.silu(self.mix(z)))
-        logits = self.out(z).float()
-        if self.relative is not None:
-            logits = logits + F.pad(self.relative(z, _before(frames)[scored], owner, below), (0, 1))
-        logits = logits.masked_fill(key + 1 <= last[:, None], float("-inf"))
-        nats = -logits.log_softmax(-1).gather(-1, target[:, None]).squeeze(-1)
-        return torch.zeros(len(sets), device=h.device).index_add_(0, owner, nats)
-
-
-class Relative(nn.Module):
-    """What stands within an octave of each key, through the same small network for all keys, steered by z."""
-
-    def __init__(self, sizes: HeadSizes) -> None:
-        super().__init__()
-        size = 2 * NEIGHBOURS + 1
-        self.past = nn.Conv1d(BEFORE, sizes.channels, size, padding=NEIGHBOURS)
-        self.below = nn.Conv1d(1, sizes.channels, size, padding=NEIGHBOURS, bias=False)
-        self.shift = nn.Linear(sizes.hidden, sizes.channels)
-        self.weigh = nn.Linear(sizes.hidden, sizes.channels)
-
-    def forward(self, z: Tensor, past: Tensor, owner: Tensor, below: Tensor) -> Tensor:
-        """z (S, hidden), past (N, BEFORE, K), owner (S,), below (S, K) -> scores (S, K)."""
-        around = self.past(past.to(z.dtype))[owner] + self.below(below[:, None].to(z.dtype))
-        found = F.relu(around + self.shift(z)[..., None])  # (S, C, K)
-        return (self.weigh(z)[:, None] @ found).squeeze(1).float()
-
-
-def _before(frames: Tensor) -> Tensor:
-    """(B, T, K) -> (B, T, BEFORE, K): the frames one and two steps before each."""
-    return torch.stack([F.pad(frames, (0, 0, n, 0))[:, : frames.shape[1]] for n in range(1, BEFORE + 1)], 2)
+    recall: bool = False
+    phase: bool = False
+    moved: bool = False
 
 
 class FrameModel(nn.Module):
@@ -108,26 +44,77 @@ class FrameModel(nn.Module):
 
     fields = ("frame",)
 
-    def __init__(self, trunk: Any, head: str, keys: int = 88, sizes: HeadSizes | None = None) -> None:
+    def __init__(self, trunk: Any, head: str, keys: int, sizes: HeadSizes, extras: Extras) -> None:
         super().__init__()
         width = trunk.sizes.width
-        out = trunk.sizes.hidden if not hasattr(trunk, "initial_state") else width
-        self.keys = keys
+        out = width if hasattr(trunk, "initial_state") else trunk.sizes.hidden
+        self.keys, self.extras, self.trunk = keys, extras, trunk
         self.embed = nn.Identity() if width == keys else nn.Linear(keys, width)
         self.begin = nn.Parameter(torch.zeros(width))
-        self.trunk = trunk
-        self.head = Bernoulli(out, keys) if head == "bernoulli" else Joint(out, keys, sizes or HeadSizes())
+        self.dropout = nn.Dropout(sizes.dropout if any(vars(extras).values()) else 0.0)
+        if extras.recall:
+            self.recalled = nn.Linear(PLACES * keys, width)
+            self.length = nn.Embedding(PLACES * LENGTH_CLASSES, width)
+        self.phase = nn.Embedding(PHASES, width) if extras.phase else None
+        self.moved = nn.Embedding(2 * FURTHEST + 1, width) if extras.moved else None
+        self.head = HEADS[head](out, keys, sizes)
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trainable numbers."""
+        return sum(p.numel() for p in self.parameters())
 
     def nats(self, batch: dict[str, Tensor]) -> Tensor:
-        """-ln p of every scored frame given all frames before it: (B, T, 1), 0 where not scored.
+        """-ln p of every scored frame given what stands before it in its piece: (B, T, 1), 0 where not scored.
 
-        ``batch``: frames (B, T, K) of 0 and 1, scored (B, T) of bool.
+        ``batch``: frames (B, T, K) of 0 and 1; before (B, BEFORE, K), the frames just before the first; at (B,), the number of the first frame in
+        its piece; scored (B, T) bool; moved (B,) semitones; with recall: shares (B, T, R, K) 0 … 255 and lengths (B, T, R).
         """
-        frames, scored = batch["frames"].float(), batch["scored"]
-        x = self.embed(F.pad(frames, (0, 0, 1, 0))[:, :-1])
-        x = torch.cat((x[:, :1] + self.begin, x[:, 1:]), 1)
-        time = torch.arange(x.shape[1], device=x.device).expand(x.shape[:2]) / FRAMES_PER_BAR
-        h, _ = self.trunk(x, time)
-        nats = torch.zeros(scored.shape, device=x.device)
-        nats[scored] = self.head(h, frames, scored).float()
+        frames, scored = batch["frames"], batch["scored"]
+        past = self._past(frames, batch["before"])  # (B, T, BEFORE, K)
+        number = batch["at"][:, None] + torch.arange(frames.shape[1], device=frames.device)
+        h, _ = self.trunk(self._read(past[:, :, 0], number, batch), number / FRAMES_PER_BAR)
+        planes = past[scored]
+        if self.extras.recall:
+            sure = torch.cat((batch["shares"] / 255.0, batch["shares"] * (batch["lengths"] > 3)[..., None] / 255.0), 2)
+            planes = torch.cat((planes, sure[scored]), 1)
+        degree = (-batch["moved"][:, None] % 12).expand(scored.shape)[scored]
+        nats = torch.zeros(scored.shape, device=frames.device)
+        nats[scored] = self.head(Scene(h[scored], planes, degree), frames[scored].bool()).float()
         return nats[..., None]
+
+    def _past(self, frames: Tensor, before: Tensor) -> Tensor:
+        """The frames one, two … steps before each."""
+        line, count = torch.cat((before, frames), 1).float(), frames.shape[1]
+        return torch.stack([line[:, BEFORE - n : BEFORE - n + count] for n in range(1, BEFORE + 1)], 2)
+
+    def _read(self, last: Tensor, number: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """What the trunk is given at each step (B, T, D)."""
+        x = self.embed(last) + self.begin * (number == 0)[..., None]
+        if self.extras.recall:
+            x = x + self.recalled(batch["shares"].flatten(2) / 255.0)
+            x = x + self.length(batch["lengths"] + LENGTH_CLASSES * torch.arange(PLACES, device=x.device)).sum(2)
+        if self.phase is not None:
+            x = x + self.phase(number % PHASES)
+        if self.moved is not None:
+            x = x + self.moved(batch["moved"] + FURTHEST)[:, None]
+        return self.dropout(x)
+
+
+def build_frames(family: str, head: str, keys: int, **sizes: Any) -> FrameModel:
+    """A fresh network; ``sizes`` are those of the trunk, ``head_hidden``, ``channels``, and the names of Extras (0 or 1)."""
+    if family not in TRUNKS:
+        raise TrainingError("Unknown family", expected=f"one of {', '.join(TRUNKS)}", received=repr(family), hint=f"try {near_names(family, TRUNKS)}")
+    if head not in HEADS:
+        raise TrainingError("Unknown head", expected=f"one of {', '.join(HEADS)}", received=repr(head))
+    config, trunk = TRUNKS[family]
+    own = {f.name for f in fields(config)}
+    chosen = config(**({k: v for k, v in sizes.items() if k in own} | ({} if "width" in sizes else {"width": keys})))
+    extras = Extras(**{f.name: bool(sizes.get(f.name, False)) for f in fields(Extras)})
+    head_sizes = HeadSizes(
+        hidden=int(sizes.get("head_hidden", 192)),
+        channels=int(sizes.get("channels", 0)),
+        planes=BEFORE + 2 * PLACES * extras.recall,
+        dropout=float(sizes.get("head_dropout", sizes.get("dropout", 0.0))),
+    )
+    return FrameModel(trunk(chosen), head, keys, head_sizes, extras)
