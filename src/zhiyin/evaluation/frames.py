@@ -64,8 +64,16 @@ def prepare(frames: FrameSet, recipe: Recipe) -> tuple[FrameModel, FrameBatches]
     """The fresh network of a recipe (its seed decides the weights) and its batches."""
     head = str(recipe.sizes["head"])
     torch.manual_seed(recipe.seed)
-    model = build_frames(recipe.family, keys=frames.keys, **recipe.sizes)
+    model = build_frames(recipe.family, keys=frames.keys, **recipe.sizes, **_range(frames, recipe))
     return model, FrameBatches(frames, recipe, first=head == "joint", whole=recipe.family != "transformer")
+
+
+def _range(frames: FrameSet, recipe: Recipe) -> dict[str, int]:
+    """The keys that a relative head knows: those of the training pieces, as far as they are moved."""
+    used = np.flatnonzero(np.logical_or.reduce([p.any(0) for p in frames.pieces["train"]]))
+    if not len(used):
+        return {}
+    return {"low": max(0, int(used[0]) - recipe.transpose), "high": min(frames.keys, int(used[-1]) + 1 + recipe.transpose)}
 
 
 def _measured(model: FrameModel, batches: FrameBatches, head: str) -> dict[str, Any]:

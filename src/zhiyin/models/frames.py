@@ -102,7 +102,7 @@ class FrameModel(nn.Module):
 
 
 def build_frames(family: str, head: str, keys: int, **sizes: Any) -> FrameModel:
-    """A fresh network; ``sizes`` are those of the trunk, ``head_hidden``, ``channels``, and the names of Extras (0 or 1)."""
+    """A fresh network; ``sizes`` are those of the trunk, ``head_hidden``, ``channels``, ``low``, ``high``, and the names of Extras (0 or 1)."""
     if family not in TRUNKS:
         raise TrainingError("Unknown family", expected=f"one of {', '.join(TRUNKS)}", received=repr(family), hint=f"try {near_names(family, TRUNKS)}")
     if head not in HEADS:
@@ -115,6 +115,8 @@ def build_frames(family: str, head: str, keys: int, **sizes: Any) -> FrameModel:
         hidden=int(sizes.get("head_hidden", 192)),
         channels=int(sizes.get("channels", 0)),
         planes=BEFORE + 2 * PLACES * extras.recall,
+        low=int(sizes.get("low", 0)),
+        high=int(sizes.get("high", 0)),
         dropout=float(sizes.get("head_dropout", sizes.get("dropout", 0.0))),
     )
     return FrameModel(trunk(chosen), head, keys, head_sizes, extras)

@@ -15,17 +15,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-NEIGHBOURS = 12  # semitones either way that the relative part looks at
+NEIGHBOURS = 12  # semitones either way that the relative part looks at in the past
+REACH = 25  # and, less one, downwards in the frame itself
 DEGREES = 12
 
 
 @dataclass(frozen=True)
 class HeadSizes:
-    """Sizes of a head: ``hidden`` units; ``channels`` of its relative part (0 = none), which reads ``planes`` tables of keys."""
+    """Sizes of a head: ``hidden`` units; ``channels`` of its relative part (0 = none), which reads ``planes`` tables of the keys from ``low`` to
+
+    below ``high`` (0 = all).
+    """
 
     hidden: int = 192
     channels: int = 0
     planes: int = 2
+    low: int = 0
+    high: int = 0
     dropout: float = 0.1
 
 
@@ -44,7 +50,7 @@ class Bernoulli(nn.Module):
     def __init__(self, width: int, keys: int, sizes: HeadSizes) -> None:
         super().__init__()
         self.logits = nn.Linear(width, keys)
-        self.relative = Relative(width, sizes) if sizes.channels else None
+        self.relative = Relative(width, keys, sizes) if sizes.channels else None
 
     def forward(self, scene: Scene, sets: Tensor) -> Tensor:
         """Sets bool (N, K) -> nats (N,)."""
@@ -70,7 +76,7 @@ class Joint(nn.Module):
         self.mix = nn.Linear(sizes.hidden, sizes.hidden)
         self.out = nn.Linear(sizes.hidden, keys + 1)
         self.dropout = nn.Dropout(sizes.dropout)
-        self.relative = Relative(sizes.hidden, sizes) if sizes.channels else None
+        self.relative = Relative(sizes.hidden, keys, sizes) if sizes.channels else None
         nn.init.normal_(self.last.weight, std=0.1)
 
     def forward(self, scene: Scene, sets: Tensor) -> Tensor:
@@ -80,7 +86,7 @@ class Joint(nn.Module):
         below = sets[owner] & (key[:-1] < target[:, None])  # (S, K)
         last = torch.where(below, key[:-1] + 1, 0).amax(-1)  # 0 = none yet
         z = self.context(scene.h)[owner] + self.below(below.to(scene.h.dtype)) + self.last(last)
-        z = self.dropout(F.silu(z))
+        z = F.silu(z)
         z = self.dropout(z + F.silu(self.mix(z)))
         logits = self.out(z).float()
         if self.relative is not None:
@@ -93,24 +99,31 @@ class Joint(nn.Module):
 class Relative(nn.Module):
     """What stands within an octave of each key, and the key's degree, through the same small network for all keys, steered by z."""
 
-    def __init__(self, width: int, sizes: HeadSizes) -> None:
+    def __init__(self, width: int, keys: int, sizes: HeadSizes) -> None:
         super().__init__()
-        size, wide = 2 * NEIGHBOURS + 1, 2 * sizes.channels
-        self.past = nn.Conv1d(sizes.planes, wide, size, padding=NEIGHBOURS)
+        self.low, self.high = sizes.low, sizes.high or keys
+        count, wide = self.high - self.low, 2 * sizes.channels
+        self.past = nn.Conv1d(sizes.planes, wide, 2 * NEIGHBOURS + 1, padding=NEIGHBOURS)
         self.up = nn.Conv1d(wide, sizes.channels, 1)
-        self.below = nn.Conv1d(1, sizes.channels, size, padding=NEIGHBOURS, bias=False)
+        self.below = nn.Parameter(torch.randn(REACH + 1, sizes.channels) * 0.1)  # by semitones under a key
         self.degrees = nn.Parameter(torch.zeros(sizes.channels, DEGREES))
         self.shift = nn.Linear(width, sizes.channels)
         self.weigh = nn.Linear(width, sizes.channels)
-        self.dropout = nn.Dropout(sizes.dropout)
+        key = torch.arange(count)
+        under = key - key[:, None]  # (sounding, key)
+        self.register_buffer("under", torch.where((under > 0) & (under < REACH), under, REACH), persistent=False)
+        self.keys = keys
 
     def forward(self, scene: Scene, z: Tensor, owner: Tensor, below: Tensor | None) -> Tensor:
-        """z (S, width), owner (S,) of each among the scene's frames, below (S, K) -> scores (S, K)."""
-        keys = scene.planes.shape[-1]
-        degree = (torch.arange(keys, device=z.device) + scene.degree[:, None]) % DEGREES  # (N, K)
-        around = self.up(F.silu(self.past(scene.planes.to(z.dtype)))) + self.degrees[:, degree].transpose(0, 1)
-        around = around[owner]
+        """z (S, width), owner (S,) of each among the scene's frames, below (S, K) -> scores (S, K), 0 outside the keys it knows."""
+        key = torch.arange(self.low, self.high, device=z.device)
+        degree = (key + scene.degree[:, None]) % DEGREES  # (N, keys)
+        planes = scene.planes[..., self.low : self.high].to(z.dtype)
+        around = self.up(F.silu(self.past(planes))) + self.degrees[:, degree].transpose(0, 1)
+        around = around[owner] + self.shift(z)[..., None]
         if below is not None:
-            around = around + self.below(below[:, None].to(z.dtype))
-        found = F.silu(around + self.shift(z)[..., None])  # (S, C, K)
-        return (self.dropout(self.weigh(z))[:, None] @ found).squeeze(1).float()
+            kernel = self.below * (torch.arange(REACH + 1, device=z.device) < REACH)[:, None]
+            table = kernel[self.under].transpose(1, 2).flatten(1)  # (keys, C * keys)
+            around = around + (below[:, self.low : self.high].to(z.dtype) @ table.to(z.dtype)).unflatten(1, (-1, len(key)))
+        scores = (self.weigh(z)[:, None] @ F.silu(around)).squeeze(1)
+        return F.pad(scores.float(), (self.low, self.keys - self.high))
