@@ -23,6 +23,7 @@ EXPECTED = {
     "README.zh.md": (1, 0, 0),
     "docs/concepts/embedding.md": (2, 0, 0),
     "docs/concepts/encoding.md": (7, 0, 0),
+    "docs/concepts/frames.md": (1, 0, 0),
     "docs/concepts/loss.md": (1, 0, 0),
     "docs/concepts/sampling.md": (2, 0, 0),
     "docs/guide/arrange.md": (1, 4, 0),

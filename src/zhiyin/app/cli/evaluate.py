@@ -1,21 +1,21 @@
-"""zhiyin evaluate: measures of a model package."""
+"""zhiyin evaluate: measures of a model package, and the papers' tables."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from zhiyin.app.cli.common import Json, new_app, print_json, tell
+from zhiyin.app.cli.common import Json, Quiet, new_app, print_json, tell
 
 app = new_app()
 
 
 @app.callback()
 def evaluate() -> None:
-    """Measure a model package.
+    """Measure a model package, or a family of networks on a published set.
 
     Example: zhiyin evaluate nats default --data corpus
     """
@@ -52,3 +52,51 @@ def nats(
         tell(
             f"{name or 'no style':>24}: {s['nats']:.3f} [{s['low']:.3f}, {s['high']:.3f}]  {s['pieces']} pieces, {s['n']:,} notes"
         )
+
+
+@app.command()
+def frames(
+    data: Annotated[Path, typer.Option("--data", help="A set of frames: .mat (traindata, validdata, testdata) or .npz (flat rows and offsets).")],
+    family: Annotated[str, typer.Option("--family", help="rnn, lstm, gru, tcn or transformer.")] = "lstm",
+    head: Annotated[str, typer.Option("--head", help="bernoulli (keys independent) or joint (pitch after pitch).")] = "bernoulli",
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Time budget (left out: a fixed number of steps).")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the run.")] = 1,
+    run: Annotated[Path | None, typer.Option("--run", help="Keep checkpoints in this folder; started again, it goes on from there.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train on a published set of 88-key frames and print nats per frame of its test pieces, exactly.
+
+    Example: zhiyin evaluate frames --data JSB_Chorales.mat --family tcn --head bernoulli --minutes 2
+    """
+    from zhiyin.app.cli.train import ShowTraining, need_torch
+
+    need_torch()
+    from zhiyin.evaluation.frames import evaluate_frames
+
+    began = time.monotonic()
+    show = ShowTraining(quiet=quiet or json)
+    show.loss, show.rows = "nats/frame", "frames/s"
+    result = evaluate_frames(data, family, head, minutes=minutes, seed=seed, run=run, report=show)
+    if json:
+        print_json({"files": [str(run)] if run else [], "seconds": round(time.monotonic() - began, 2), **result})
+        return
+    for line in _frame_lines(result):
+        tell(line)
+
+
+def _frame_lines(result: dict[str, Any]) -> list[str]:
+    """The figures of a run on frames, as lines."""
+    lines = [
+        f"{result['set']}, {result['family']}, {result['head']}: {result['nats']:.3f} nats per frame of the test pieces; "
+        f"{result['parameters']:,} parameters, {'transposed' if result['transposed_in_training'] else 'not transposed'} in training, seed {result['seed']}"
+    ]
+    for split, word in (("test", "test"), ("clean", "test, tune not in training"), ("valid", "valid")):
+        for key, first in (("", "first frames scored"), ("_without_first", "first frames not scored")):
+            found = result[split]
+            if "pooled" + key in found:
+                lines.append(
+                    f"{word:>27}, {first}: pooled {found['pooled' + key]:.3f}, mean of pieces {found['mean_of_pieces' + key]:.3f}"
+                    f"  (n = {found['frames' + key]:,} frames, {found['pieces']} pieces)"
+                )
+    return lines

@@ -52,7 +52,7 @@ def train(
 
     Example: zhiyin train my-midi-files --family lstm --minutes 10
     """
-    _need_torch()
+    need_torch()
     from zhiyin.training.train import TrainOptions, fine_tune
     from zhiyin.training.train import train as learn
 
@@ -60,7 +60,7 @@ def train(
     options = TrainOptions(
         name=name, out=out, device=device, workers=workers, licence=licence, i_have_the_rights=i_have_the_rights
     )
-    show = _Show(quiet=quiet or json)
+    show = ShowTraining(quiet=quiet or json)
     if from_ and (family or recipe):
         raise InputError(
             "A package that is trained further keeps its family and recipe",
@@ -112,7 +112,8 @@ def _exit_if(failures: list[Mapping[str, str]]) -> None:
         raise typer.Exit(PARTIAL)
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """InputError with the way out where torch is not installed."""
     try:
         import torch  # noqa: F401
     except ImportError:
@@ -124,7 +125,7 @@ def _need_torch() -> None:
         ) from None
 
 
-class _Show:
+class ShowTraining:
     """Prints what training reports: a line that rewrites itself on a terminal, plain lines elsewhere."""
 
     def __init__(self, *, quiet: bool) -> None:
