@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zhiyin.inference.compose import compose
     from zhiyin.inference.continue_ import continue_
     from zhiyin.inference.original import original
+    from zhiyin.inference.recommend import recommend
     from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
     from zhiyin.provenance.package import list_packages, load_package
@@ -47,6 +48,7 @@ _HOME = {
     "original": "zhiyin.inference.original",
     "perform": "zhiyin.score.performance",
     "quantize": "zhiyin.encoding",
+    "recommend": "zhiyin.inference.recommend",
     "save": "zhiyin.formats.catalog",
     "train": "zhiyin.training.train",
 }

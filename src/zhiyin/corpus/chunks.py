@@ -18,7 +18,7 @@ import numpy as np
 
 from zhiyin.corpus.collections.catalog import COLLECTIONS
 from zhiyin.corpus.movements import MOVEMENTS_VERSION, split_movements
-from zhiyin.corpus.pool import Tell
+from zhiyin.pool import Tell
 from zhiyin.corpus.reading import read_scores
 from zhiyin.corpus.source import PieceSource, unchanged
 from zhiyin.encoding import fields as encoding_fields
