@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zhiyin.errors import InputError, ZhiyinError
 from zhiyin.formats.catalog import load
@@ -22,13 +22,13 @@ from zhiyin.formats.files import read_bytes
 from zhiyin.formats.recorded import origin_of
 from zhiyin.inference.describing import scores_below
 from zhiyin.inference.embed import Embedder, embedder
+from zhiyin.library.events import Event, check_event, store_events
+from zhiyin.library.listeners import check_name
+from zhiyin.library.pieces import NewPiece, find_piece, known_contents, piece_facts, place_files, store_pieces
+from zhiyin.library.store import Library
 from zhiyin.measures.descriptors import VERSION, describe
 from zhiyin.pool import run_tasks
 from zhiyin.provenance.package import load_package
-
-if TYPE_CHECKING:
-    from zhiyin.library.pieces import NewPiece
-    from zhiyin.library.store import Library
 
 DESCRIPTORS = VERSION
 FILES_PER_TASK = 8
@@ -64,8 +64,6 @@ def add(
 
     workers: processes, at most one a core; 0 = in this process, without a time limit.
     """
-    from zhiyin.library.pieces import known_contents, place_files, store_pieces
-
     files = find_files(paths)
     known = known_contents(library, (DESCRIPTORS, embedding_kind()))
     contents, failures = _contents(files)
@@ -100,8 +98,6 @@ def find_files(paths: Sequence[str | Path]) -> list[Path]:
 
 def read_piece(path: str | Path, network: Embedder | None = None) -> NewPiece:
     """One file with its facts and vectors; ZhiyinError where it cannot be read or has no notes."""
-    from zhiyin.library.pieces import NewPiece
-
     path = Path(path)
     score = load(path)
     if not len(score.notes):
@@ -148,7 +144,7 @@ def _contents(files: Sequence[Path]) -> tuple[dict[str, str], list[tuple[str, st
     return contents, failures
 
 
-def _read_all(paths: Sequence[str], workers: int | None):  # noqa: ANN202 - a generator of (pieces, failures)
+def _read_all(paths: Sequence[str], workers: int | None):
     tasks = [paths[i : i + FILES_PER_TASK] for i in range(0, len(paths), FILES_PER_TASK)]
     if workers == 0:
         for task in tasks:
@@ -183,10 +179,6 @@ def rate(library: Library, piece: str, listener: str, kind: str, value: float = 
 
     kind: play, skip, like, dislike, rating (value 1..5). at: seconds since 1970, now where not given. Returns piece and title.
     """
-    from zhiyin.library.events import Event, check_event, store_events
-    from zhiyin.library.listeners import check_name
-    from zhiyin.library.pieces import find_piece, piece_facts, store_pieces
-
     check_event(kind, value)
     listener = check_name(listener)
     if Path(piece).expanduser().is_file():

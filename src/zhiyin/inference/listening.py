@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from zhiyin.library.store import Library
+from zhiyin.library.events import read_heard
+from zhiyin.library.listeners import find_listener
+from zhiyin.library.store import Library
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,6 @@ class Ears:
 
 def hear(library: Library, name: str) -> Ears:
     """The ears of a listener; InputError that lists near names where there is none of that name."""
-    from zhiyin.library.events import read_heard
-    from zhiyin.library.listeners import find_listener
-
     number, heard = find_listener(library, name), read_heard(library)
     mine = np.flatnonzero(heard.listener == number)
     mine = mine[np.argsort(heard.last[mine], kind="stable")]

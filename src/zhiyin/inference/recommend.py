@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +15,11 @@ from zhiyin.inference.bring import find_files
 from zhiyin.inference.listening import Ears, hear
 from zhiyin.inference.reasons import Reason, content_reason
 from zhiyin.inference.shelf import Shelf, shelf_of_files, shelf_of_library
+from zhiyin.library import open_library
+from zhiyin.library.events import read_heard
+from zhiyin.library.store import Library
 from zhiyin.recommenders.diversify import diversify
 from zhiyin.recommenders.taste import fit_taste
-
-if TYPE_CHECKING:
-    from zhiyin.library.store import Library
 
 Progress = Callable[[int, int, str], None]
 MAX_COUNT = 1000
@@ -97,7 +97,7 @@ def recommend(
         raise InputError("Whom to recommend to is not clear", expected="a listener's name, or files to be like", received="both" if listener else "neither")
     notes: list[str] = []
     if listener:
-        library = library or _open()
+        library = library or open_library()
         shelf, ears = shelf_of_library(library), hear(library, listener)
         items, method = _for_listener(shelf, ears, wish, notes)
     else:
@@ -105,12 +105,6 @@ def recommend(
         shelf = _shelf(files, among, library, notes, progress)
         items, method = _like_files(shelf, shelf_of_files(files), wish, _cold(library, shelf) if wish.new else None)
     return Recommended(tuple(items), method, tuple(notes), time.monotonic() - began, shelf.failures)
-
-
-def _open() -> Library:
-    from zhiyin.library import open_library
-
-    return open_library()
 
 
 def _shelf(files: Sequence[Path], among: Sequence[str | Path], library: Library | None, notes: list[str], progress: Progress) -> Shelf:
@@ -150,8 +144,6 @@ def _like_files(shelf: Shelf, liked: Shelf, wish: Wish, cold: np.ndarray | None)
 
 def _cold(library: Library | None, shelf: Shelf) -> np.ndarray:
     """Which pieces nobody has heard: bool (N,)."""
-    from zhiyin.library.events import read_heard
-
     return ~np.isin(shelf.ids, read_heard(library).piece) if library is not None else np.ones(len(shelf), dtype=bool)
 
 

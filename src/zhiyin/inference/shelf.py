@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +14,9 @@ from zhiyin.formats.catalog import load
 from zhiyin.inference.bring import DESCRIPTORS, embedding_kind
 from zhiyin.inference.embed import embedder
 from zhiyin.inference.features import features
+from zhiyin.library.pieces import list_pieces, read_vectors
+from zhiyin.library.store import Library
 from zhiyin.measures.descriptors import NAMES, describe
-
-if TYPE_CHECKING:
-    from zhiyin.library.store import Library
 
 Progress = Callable[[int, int, str], None]
 
@@ -48,8 +46,6 @@ class Shelf:
 
 def shelf_of_library(library: Library) -> Shelf:
     """All pieces of the library that have their vectors."""
-    from zhiyin.library.pieces import list_pieces, read_vectors
-
     ids, descriptors = read_vectors(library, DESCRIPTORS)
     other, embeddings = read_vectors(library, embedding_kind())
     both = np.intersect1d(ids, other)

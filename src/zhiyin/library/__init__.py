@@ -8,13 +8,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-from zhiyin.errors import InputError
 from zhiyin.files import data_folder
-
-if TYPE_CHECKING:
-    from zhiyin.library.store import Library
+from zhiyin.library.store import Library
 
 VARIABLE = "ZHIYIN_LIBRARY"
 
@@ -23,24 +19,12 @@ def open_library(url: str | None = None) -> Library:
     """Opens a library and brings its schema up to date; a new one is made where there is none.
 
     url: an SQLAlchemy URL or a path to an SQLite file; None = ``ZHIYIN_LIBRARY``, else the user's data folder. InputError
-    where the extra ``library`` is not installed or the database cannot be reached.
+    where the database cannot be reached.
     """
-    try:
-        import alembic  # noqa: F401
-        import sqlalchemy  # noqa: F401
-    except ImportError as missing:
-        raise InputError(
-            "The library needs a database toolkit that is not installed",
-            expected="the extra `library`",
-            received=f"no module {missing.name}",
-            hint="pip install 'zhiyin[library]'",
-        ) from None
-    from zhiyin.library.store import Library
-
     return Library(url or os.environ.get(VARIABLE) or str(data_folder() / "library.sqlite"))
 
 
 def library_if_there(url: str | None = None) -> Library | None:
-    """The library where one was made or is named, else None: for what works without one, and without its extra."""
+    """The library where one was made or is named, else None: for what works without one."""
     named = url or os.environ.get(VARIABLE)
     return open_library(url) if named or (data_folder() / "library.sqlite").is_file() else None
