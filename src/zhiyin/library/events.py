@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from zhiyin.errors import InputError, near_names
 from zhiyin.library.listeners import make_listener
@@ -16,6 +16,7 @@ from zhiyin.library.store import Library, insert
 
 STARS = (1.0, 5.0)
 MAX_PLAYS = 1e9
+_ONCE = ("listener_id", "piece_id", "kind", "at")
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,22 @@ def store_events(library: Library, events: Iterable[Event]) -> tuple[int, int]:
 
 def store_in(connection: Connection, events: Iterable[Event]) -> tuple[int, int]:
     """``store_events`` inside a transaction that is open."""
-    new = again = 0
     numbers: dict[str, int] = {}
+    rows = []
     for e in events:
         check_event(e.kind, e.value)
         if e.listener not in numbers:
             numbers[e.listener] = make_listener(connection, e.listener)
-        row = {"listener_id": numbers[e.listener], "piece_id": e.piece, "kind": e.kind, "value": e.value, "at": e.at}
-        done = connection.execute(insert(connection, EVENT).values(**row).on_conflict_do_nothing())
-        if done.rowcount:
-            new += 1
-            continue
-        again += 1
-        key = [EVENT.c[n] == row[n] for n in ("listener_id", "piece_id", "kind", "at")]
-        connection.execute(EVENT.update().where(*key).values(value=e.value))
-    return new, again
+        rows.append({"listener_id": numbers[e.listener], "piece_id": e.piece, "kind": e.kind, "value": e.value, "at": e.at})
+    if not rows:
+        return 0, 0
+    count = select(func.count()).select_from(EVENT)
+    before = connection.execute(count).scalar_one()
+    upsert = insert(connection, EVENT)
+    upsert = upsert.on_conflict_do_update(index_elements=_ONCE, set_={"value": upsert.excluded.value})
+    connection.execute(upsert, rows)
+    new = connection.execute(count).scalar_one() - before
+    return new, len(rows) - new
 
 
 @dataclass(frozen=True)

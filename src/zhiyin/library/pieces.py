@@ -43,8 +43,8 @@ def store_pieces(library: Library, pieces: Iterable[NewPiece]) -> int:
     with library.write() as connection:
         for piece in pieces:
             facts = {name: getattr(piece, name) for name in _FACTS} | {"added": int(time.time())}
-            done = connection.execute(insert(connection, PIECE).values(**facts).on_conflict_do_nothing())
-            new += done.rowcount
+            fresh = insert(connection, PIECE).values(**facts).on_conflict_do_nothing().returning(PIECE.c.id)
+            new += len(connection.execute(fresh).all())  # rowcount is not told by all drivers
             owner = connection.execute(select(PIECE.c.id).where(PIECE.c.content == piece.content)).scalar_one()
             _place(connection, piece.path, owner)
             for kind, values in piece.vectors.items():

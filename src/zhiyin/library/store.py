@@ -143,6 +143,7 @@ def _sqlite(url: Any) -> Engine:
     def _connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # we begin ourselves
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")  # who is erased is not left in free pages
         connection.execute("PRAGMA journal_mode=WAL")
 
     @event.listens_for(engine, "begin")
