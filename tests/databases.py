@@ -18,8 +18,12 @@ DATABASES = ("sqlite", "postgresql")
 def postgres(tmp_path_factory) -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the test run."""
     import pgserver
+    import psycopg
 
     server = pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:  # nothing here must outlive a power cut
+        connection.execute("ALTER SYSTEM SET fsync TO off")
+        connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
 
