@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zhiyin.errors import ZhiyinError
     from zhiyin.formats.catalog import load, save
     from zhiyin.inference.compose import compose
+    from zhiyin.inference.compose_for import compose_for
     from zhiyin.inference.continue_ import continue_
     from zhiyin.inference.original import original
     from zhiyin.inference.recommend import recommend
@@ -37,6 +38,7 @@ _HOME = {
     "ZhiyinError": "zhiyin.errors",
     "build_corpus": "zhiyin.corpus.build",
     "compose": "zhiyin.inference.compose",
+    "compose_for": "zhiyin.inference.compose_for",
     "continue_": "zhiyin.inference.continue_",
     "decode": "zhiyin.encoding",
     "describe": "zhiyin.measures.descriptors",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zhiyin.inference.shelf import Shelf
 from zhiyin.library.events import read_heard
 from zhiyin.library.listeners import find_listener
 from zhiyin.library.store import Library
@@ -33,3 +34,10 @@ def hear(library: Library, name: str) -> Ears:
     for piece, liking in zip(heard.piece[heard.listener != number], heard.liking[heard.listener != number]):
         popularity[int(piece)] = popularity.get(int(piece), 0.0) + max(float(liking), 0.0)
     return Ears(name.strip(), heard.piece[mine], heard.liking[mine], np.unique(heard.piece), popularity)
+
+
+def heard_rows(shelf: Shelf, ears: Ears) -> tuple[np.ndarray, np.ndarray]:
+    """Where on the shelf the pieces stand that a listener has heard, oldest first, int64 (H,), and how much each is liked, float32 (H,)."""
+    place = {int(p): i for i, p in enumerate(shelf.ids)}
+    known = [(place[int(p)], float(v)) for p, v in zip(ears.piece, ears.liking) if int(p) in place]
+    return np.array([k for k, _ in known], dtype=np.int64), np.array([v for _, v in known], dtype=np.float32)

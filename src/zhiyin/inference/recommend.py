@@ -12,7 +12,7 @@ import numpy as np
 
 from zhiyin.errors import InputError
 from zhiyin.inference.bring import find_files
-from zhiyin.inference.listening import Ears, hear
+from zhiyin.inference.listening import Ears, hear, heard_rows
 from zhiyin.inference.reasons import Reason, content_reason
 from zhiyin.inference.shelf import Shelf, shelf_of_files, shelf_of_library
 from zhiyin.library import open_library
@@ -151,9 +151,7 @@ def _for_listener(shelf: Shelf, ears: Ears, wish: Wish, notes: list[str]) -> tup
     """A listener's unheard pieces by expected liking."""
     if not len(shelf):
         raise InputError("The library has no pieces", expected="pieces to choose from", received="none", hint="zhiyin library add FOLDER")
-    place = {int(p): i for i, p in enumerate(shelf.ids)}
-    known = [(place[int(p)], float(v)) for p, v in zip(ears.piece, ears.liking) if int(p) in place]
-    rows, liking = np.array([k for k, _ in known], dtype=np.int64), np.array([v for _, v in known], dtype=np.float32)
+    rows, liking = heard_rows(shelf, ears)
     scores, method = _scores(shelf, ears, rows, liking, notes)
     scores[rows] = -np.inf
     if wish.new:
@@ -161,7 +159,11 @@ def _for_listener(shelf: Shelf, ears: Ears, wish: Wish, notes: list[str]) -> tup
     chosen = diversify(scores, shelf.features, wish.count, wish.diverse)
     if not len(chosen):
         notes.append("every piece that is asked for has been heard already")
-    reasons = _reasons(shelf, rows, liking, chosen, method)
+    if method in ("popularity", "typical"):
+        said = "liked by other listeners" if method == "popularity" else "typical of the library"
+        reasons = [Reason((), (), said=said) for _ in chosen]
+    else:
+        reasons = liked_reasons(shelf, rows, liking, shelf.features[chosen], shelf.descriptors[chosen])
     return _items(shelf, chosen, scores, reasons), method
 
 
@@ -177,17 +179,17 @@ def _scores(shelf: Shelf, ears: Ears, rows: np.ndarray, liking: np.ndarray, note
     return (shelf.features @ shelf.features.mean(axis=0)).astype(np.float64), "typical"
 
 
-def _reasons(shelf: Shelf, rows: np.ndarray, liking: np.ndarray, chosen: np.ndarray, method: str) -> list[Reason]:
-    if method in ("popularity", "typical"):
-        said = "liked by other listeners" if method == "popularity" else "typical of the library"
-        return [Reason((), (), said=said) for _ in chosen]
+def liked_reasons(shelf: Shelf, rows: np.ndarray, liking: np.ndarray, own: np.ndarray, described: np.ndarray) -> list[Reason]:
+    """Reasons of pieces with features ``own`` (N, F) and descriptors ``described`` (N, D), from the pieces heard, ``rows`` of the shelf."""
     liked = rows[liking > 0]
     if not len(liked):
-        return [Reason((), (), said="unlike what you did not like") for _ in chosen]
-    weight = liking[liking > 0]
-    near = shelf.features[chosen] @ shelf.features[liked].T * weight
+        return [Reason((), (), said="unlike what you did not like") for _ in own]
+    near = own @ shelf.features[liked].T * liking[liking > 0]
     titles = [shelf.titles[i] for i in liked]
-    return [content_reason(shelf.descriptors[i], shelf.descriptors[liked], n, titles) for i, n in zip(chosen, near)]
+    return [
+        content_reason(d, shelf.descriptors[liked], n, titles) if (n > 0).any() else Reason((), (), said="other than what you liked so far")
+        for d, n in zip(described, near)
+    ]
 
 
 def _items(shelf: Shelf, chosen: np.ndarray, scores: np.ndarray, reasons: Sequence[Reason]) -> list[Recommendation]:

@@ -24,13 +24,14 @@ Progress = Callable[[int, int, str], None]
 @dataclass(frozen=True)
 class Shelf:
     """Pieces side by side. ids: int64 (N,), numbers in the library (-1 for a file that is not in it); descriptors
-    float32 (N, D); embeddings float32 (N, E); titles, composers, files: N each; failures: (path, reason)."""
+    float32 (N, D); embeddings float32 (N, E); titles, composers, styles, files: N each; failures: (path, reason)."""
 
     ids: np.ndarray
     descriptors: np.ndarray
     embeddings: np.ndarray
     titles: tuple[str, ...]
     composers: tuple[str, ...]
+    styles: tuple[str, ...]
     files: tuple[tuple[str, ...], ...]
     failures: tuple[tuple[str, str], ...] = ()
 
@@ -56,7 +57,7 @@ def shelf_of_library(library: Library) -> Shelf:
     rows = [facts[int(i)] for i in both]
     return Shelf(
         both, descriptors[np.searchsorted(ids, both)], embeddings[np.searchsorted(other, both)],
-        tuple(str(r["title"]) for r in rows), tuple(str(r["composer"]) for r in rows), tuple(tuple(r["files"]) for r in rows),
+        *(tuple(str(r[name]) for r in rows) for name in ("title", "composer", "style")), tuple(tuple(r["files"]) for r in rows),
     )  # fmt: skip
 
 
@@ -75,10 +76,10 @@ def shelf_of_files(paths: Sequence[Path], *, progress: Progress = lambda done, t
     return Shelf(
         np.full(len(found), -1), np.stack([f[2] for f in found]), np.stack([f[3] for f in found]),
         tuple(f[1].get("title") or f[0].stem for f in found), tuple(f[1].get("composer", "") for f in found),
-        tuple((str(f[0]),) for f in found), tuple(failures),
+        ("",) * len(found), tuple((str(f[0]),) for f in found), tuple(failures),
     )  # fmt: skip
 
 
 def empty_shelf() -> Shelf:
     """No pieces."""
-    return Shelf(np.zeros(0, np.int64), np.zeros((0, len(NAMES)), np.float32), np.zeros((0, embedder().width), np.float32), (), (), ())
+    return Shelf(np.zeros(0, np.int64), np.zeros((0, len(NAMES)), np.float32), np.zeros((0, embedder().width), np.float32), (), (), (), ())
