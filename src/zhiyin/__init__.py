@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from zhiyin.inference.arranging import accompany, arrange, harmonise
     from zhiyin.inference.chords import chords
     from zhiyin.inference.compose import compose
+    from zhiyin.inference.compose_for import compose_for
     from zhiyin.inference.continue_ import continue_
     from zhiyin.inference.infill import infill
     from zhiyin.inference.original import original
+    from zhiyin.inference.recommend import recommend
     from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
     from zhiyin.provenance.package import list_packages, load_package
@@ -43,6 +45,7 @@ _HOME = {
     "build_corpus": "zhiyin.corpus.build",
     "chords": "zhiyin.inference.chords",
     "compose": "zhiyin.inference.compose",
+    "compose_for": "zhiyin.inference.compose_for",
     "continue_": "zhiyin.inference.continue_",
     "decode": "zhiyin.encoding",
     "describe": "zhiyin.measures.descriptors",
@@ -55,6 +58,7 @@ _HOME = {
     "original": "zhiyin.inference.original",
     "perform": "zhiyin.score.performance",
     "quantize": "zhiyin.encoding",
+    "recommend": "zhiyin.inference.recommend",
     "save": "zhiyin.formats.catalog",
     "train": "zhiyin.training.train",
 }

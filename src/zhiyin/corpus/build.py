@@ -20,12 +20,12 @@ import numpy as np
 from zhiyin.corpus.chunks import FILES_PER_CHUNK, Chunk, ChunkTask, chunk_path, make_chunk, read_chunk
 from zhiyin.corpus.collections.catalog import COLLECTIONS, collection
 from zhiyin.corpus.folder import folder_collection
-from zhiyin.corpus.pool import run_tasks
 from zhiyin.corpus.select import Draft, Selection, select
 from zhiyin.corpus.source import Collection, PieceSource
 from zhiyin.corpus.store import FORMAT, write_array, write_json, write_lines
 from zhiyin.encoding import fields as encoding_fields
 from zhiyin.errors import CorpusError
+from zhiyin.pool import run_tasks
 from zhiyin.provenance.licences import strictest, terms_of, terms_or_unknown
 from zhiyin.provenance.package import file_hash
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, say
+from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, progress_bar, say
+from zhiyin.app.cli.library import Url
 from zhiyin.app.cli.writing import (
     How,
     Taken,
@@ -38,7 +39,14 @@ def compose(
     model: Model = "default",
     seed: Seed = None,
     takes: Annotated[int, typer.Option("--takes", help="How many different pieces to keep.")] = 3,
-    candidates: Annotated[int, typer.Option("--candidates", help="How many to write and choose from.")] = 8,
+    candidates: Annotated[
+        int | None, typer.Option("--candidates", help="How many to write and choose from: 8, with --for 16.")
+    ] = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", help="What this listener of the library may like best (zhiyin library).")
+    ] = None,
+    diverse: Annotated[float, typer.Option("--diverse", help="With --for: 0 = the best takes, 1 = all kinds.")] = 0.2,
+    library: Url = None,
     bars: Annotated[int | None, typer.Option("--bars", help="Exactly so many bars (1..1000).")] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="About so long; sets the bars from the tempo.")
@@ -130,10 +138,15 @@ def compose(
             say(f"first take after {time.monotonic() - began:.1f} s: {taken[0].files['.mid']}", quiet=quiet)
         first_file.append(time.monotonic() - began)
 
-    made = compose_pieces(
-        wish, model=package, seed=seed, takes=1 if single else takes, candidates=candidates, on_take=early,
-        **given,
-    )  # fmt: skip
+    given |= {"seed": seed, "takes": 1 if single else takes} | ({"candidates": candidates} if candidates else {})
+    if for_:
+        from zhiyin.inference.compose_for import compose_for
+        from zhiyin.library import open_library
+
+        with progress_bar("compose", quiet=quiet) as bar:
+            made = compose_for(for_, wish, model=package, diverse=diverse, library=open_library(library), progress=bar, **given)
+    else:
+        made = compose_pieces(wish, model=package, on_take=early, **given)
     used = int(made.report["seed"])
     taken = [_taken(p, package.name, used) for p in made.pieces]
     how = How(soundfont=soundfont, seed=used, language=language, sign=sign, quiet=quiet)
@@ -168,6 +181,7 @@ def _taken(piece: Piece, model: str, seed: int) -> Taken:
     ]  # fmt: skip
     known = report.get("originality")  # not yet of the first take, which is written early
     facts += [("originality", known["line"])] if known else []
+    facts += [(f"for {report['for']}", report["reason"])] if "for" in report else []
     return Taken(piece.score, piece.record, facts)
 
 
@@ -193,6 +207,8 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
             quiet=quiet,
         )
         say(f"  originality: {facts['originality']}", quiet=quiet)
+        for name in (n for n in facts if n.startswith("for ")):
+            say(f"  {name}: {facts[name]}", quiet=quiet)
         for path in files if single else take.files.values():
             say(f"  {path}", quiet=quiet)
     from zhiyin.formats.soundfont import find_soundfont
@@ -201,9 +217,14 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         f"\nsoundfont: {find_soundfont().name}. Machine-composed; how each piece was made stands in it and beside it (.zhiyin.json).",
         quiet=quiet,
     )
+    for note in report.get("notes", ()):
+        say(note, quiet=quiet)
     first = files[0] if single else taken[0].files[".mid"]
     if not single:
         say(f"look and listen: open {files[-1]}", quiet=quiet)
+    if "for" in report:
+        tell_next((f"zhiyin library rate {first} --listener '{report['for']}' --stars 4", f"zhiyin compose --for '{report['for']}'"), quiet=quiet)
+        return
     tell_next(
         (
             f"zhiyin continue {first} --bars 8",

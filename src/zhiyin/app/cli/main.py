@@ -33,6 +33,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "models": ("models", "List model packages, show a card, check the hashes."),
     "evaluate": ("evaluate", "Measure a model package on held-out pieces."),
     "credit": ("credit", "Say which collections of the training music a piece owes to."),
+    "recommend": ("recommend", "Say what a listener may like next, or what is like a file, and why."),
+    "library": ("library", "Keep pieces, listeners and what they liked in a database of your own."),
     "convert": ("convert", "Read a score file and write it in another format."),
     "show": ("show", "Say what a score file holds; draw its piano roll and notation."),
     "log": ("log", "List what was made here; read a file's record; make a piece again and compare."),
