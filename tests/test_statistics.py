@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 
 import pytest
-from music import tune
 
+from music import tune
 from zhiyin.measures.statistics import STATISTICS, pitch_in_scale_rate, statistics
 from zhiyin.score import Part, Score, notes_array, regular_bars
 

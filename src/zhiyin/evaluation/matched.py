@@ -194,3 +194,42 @@ def _kept(path: Path, pair: Pair) -> Excerpt:
         raise InputError(f"{path} is damaged", expected="an excerpt as written by this protocol", received=str(error), hint="delete it") from error
 
 
+
+
+def human_twins(corpus: Corpus, pairs: Sequence[Pair], package: Package, split: str = "train") -> list[tuple[Excerpt, Excerpt]]:
+    """For each human excerpt another human one from ``split``: same style and collection, where possible same meter and parts.
+
+    None is used twice; a pair that finds none is left out. The second human set of all floors.
+    """
+    styles = {p.id: (p.style, p.collection) for p in corpus.table}
+    rng = np.random.default_rng(0)
+    shelf: dict[tuple[str, str], list[Piece]] = {}
+    for i in rng.permutation(len(corpus.table)):
+        piece = corpus.table[int(i)]
+        if piece.split == split:
+            shelf.setdefault((piece.style, piece.collection), []).append(piece)
+    found = []
+    for pair in pairs:
+        twin = _twin(corpus, shelf.get(styles[pair.human.piece], []), pair, package)
+        if twin is not None:
+            found.append((pair.human, twin))
+    return found
+
+
+def _twin(corpus: Corpus, shelf: list[Piece], pair: Pair, package: Package, most: int = 60) -> Excerpt | None:
+    """The best of the first ``most`` pieces of a shelf (taken off it): meter, then parts, then length as near as may be."""
+    best: tuple[tuple[bool, bool, int], Piece, Excerpt] | None = None
+    for piece in shelf[:most]:
+        other = human_pair(corpus, piece, package)
+        if other is None:
+            continue
+        human = pair.human
+        cost = (other.human.meter != human.meter, other.human.programs != human.programs, abs(other.human.bars - human.bars))
+        if best is None or cost < best[0]:
+            best = (cost, piece, other.human)
+        if cost == (False, False, 0):
+            break
+    if best is None:
+        return None
+    shelf.remove(best[1])
+    return best[2]

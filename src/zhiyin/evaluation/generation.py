@@ -1,0 +1,266 @@
+"""The quality of what a package composes, measured against human pieces that it never saw: the whole protocol, section by section.
+
+A run keeps its pieces and each finished section in a folder and goes on where it stopped. What each section is:
+``validity`` the two checks without which the two-sample test says nothing; ``two_sample`` the test at 16 bars; ``lengths`` the same
+at 2..64 bars and L60; ``separates`` the figures that tell the sides apart; ``statistics``, ``distances``, ``faults``, ``form``,
+``obedience``. Protocol and targets: issue 4; results: ``benchmarks/results/quality_*.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zhiyin.corpus.store import Corpus, open_corpus
+from zhiyin.encoding.fields import DRUM_PROGRAM
+from zhiyin.encoding.plan import bar_profile, section_similarity
+from zhiyin.evaluation.distances import cloud_distances, figure_distances
+from zhiyin.evaluation.excerpts import Excerpt, excerpt
+from zhiyin.evaluation.faults import fault_rates
+from zhiyin.evaluation.features import feature_names, features
+from zhiyin.evaluation.matched import Pair, compose_pairs, human_pairs, human_twins
+from zhiyin.evaluation.obedience import measure_form, measure_keys, measure_style
+from zhiyin.evaluation.two_sample import (
+    CEILING,
+    CHANCE,
+    Windows,
+    auc,
+    cut,
+    exchanged,
+    measure_lengths,
+    run_testers,
+    shuffled,
+)
+from zhiyin.files import atomic_write
+from zhiyin.inference.controls import find_key
+from zhiyin.measures.key import last_bass
+from zhiyin.measures.statistics import STATISTICS
+from zhiyin.provenance.package import Package, load_package
+
+BARS = 16  # of a window
+TESTERS = ("trees", "ngram", "transformer")
+_STYLE_PIECES = 2500
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run is made from. pieces: human pieces at most (0 = all that qualify); testers: of the test at 16 bars."""
+
+    pieces: int = 450
+    testers: tuple[str, ...] = TESTERS
+    sections: tuple[str, ...] = ()
+
+
+class Run:
+    """One package, one corpus, one folder; what several sections need is made once."""
+
+    def __init__(self, package: Package, corpus: Corpus, folder: Path, setting: Setting, progress: Progress) -> None:
+        self.package, self.corpus, self.folder, self.setting, self.progress = package, corpus, folder, setting, progress
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """Human pieces with what was composed to their controls."""
+        pairs = human_pairs(self.corpus, self.package, limit=self.setting.pieces)
+        return compose_pairs(pairs, self.package, self.folder / "pieces", lambda done, total: self.progress(done, total, "pieces"))
+
+    @cached_property
+    def sides(self) -> list[tuple[Excerpt, Excerpt]]:
+        """(human, composed) excerpts."""
+        return [(p.human, p.composed) for p in self.pairs if p.composed is not None]
+
+    @cached_property
+    def twins(self) -> list[tuple[Excerpt, Excerpt]]:
+        """(human, other human) excerpts, the second from the training split."""
+        return human_twins(self.corpus, self.pairs, self.package)
+
+    @cached_property
+    def windows(self) -> Windows:
+        """Windows of human and composed pieces."""
+        return cut(self.sides, BARS)
+
+    @cached_property
+    def twin_windows(self) -> Windows:
+        """Windows of human and other human pieces."""
+        return cut(self.twins, BARS)
+
+    @cached_property
+    def shuffled_windows(self) -> Windows:
+        """Windows of human pieces and the same with their bars shuffled."""
+        return shuffled(self.windows)
+
+    def table(self, name: str) -> np.ndarray:
+        """Features of the windows, twin_windows or shuffled_windows, kept in the folder."""
+        path, windows = self.folder / f"{name}.npy", getattr(self, name)
+        if path.exists() and len(found := np.load(path, allow_pickle=False)) == len(windows):
+            return found
+        rows = []
+        for i, part in enumerate(windows.parts):
+            rows.append(features(part))
+            self.progress(i + 1, len(windows), f"features of {name}")
+        np.save(path, np.stack(rows))
+        return np.stack(rows)
+
+
+def validity(run: Run) -> dict[str, Any]:
+    """Human against human (labels exchanged by a coin, so that there is nothing to find) and against shuffled bars."""
+    same = exchanged(run.twin_windows)
+    human = run_testers(same, run.setting.testers, run.table("twin_windows"))
+    broken = run_testers(run.shuffled_windows, run.setting.testers, run.table("shuffled_windows"))
+    unexchanged = run_testers(run.twin_windows, ("trees",), run.table("twin_windows"))
+    low, high = CHANCE
+    all_chance = all(low <= t["accuracy"] <= high for t in human["testers"].values())
+    return {
+        "human_human": human, "shuffled": broken, "held_out_against_training": unexchanged,
+        "valid": bool(all_chance and broken["accuracy"] >= CEILING),
+    }  # fmt: skip
+
+
+def two_sample(run: Run) -> dict[str, Any]:
+    """The test at 16 bars."""
+    return run_testers(run.windows, run.setting.testers, run.table("windows"))
+
+
+def lengths(run: Run) -> dict[str, Any]:
+    """The test at 2..64 bars, and L60."""
+    return measure_lengths(run.sides, run.setting.testers, say=lambda text: run.progress(0, 0, text))
+
+
+def separates(run: Run, most: int = 30) -> list[dict[str, Any]]:
+    """The figures that alone tell composed from human best: AUC, mean of both sides."""
+    table, label, names = run.table("windows"), run.windows.label, feature_names()
+    found = []
+    for i, name in enumerate(names):
+        area = auc(table[:, i], label)
+        human, composed = (float(table[label == side, i].mean()) for side in (0, 1))
+        found.append({"figure": name, "auc": round(area, 4), "human": round(human, 4), "composed": round(composed, 4)})
+    return sorted(found, key=lambda f: -abs(f["auc"] - 0.5))[:most]
+
+
+def statistics(run: Run) -> dict[str, Any]:
+    """The published statistics, composed and human, with distances."""
+    names = list(STATISTICS)
+    columns = [feature_names().index(n) for n in names]
+    table, label = run.table("windows")[:, columns], run.windows.label
+    return figure_distances(table[label == 1], table[label == 0], names, 100)
+
+
+def distances(run: Run) -> dict[str, Any]:
+    """Fréchet and MMD in descriptor space: composed, the human floor, the shuffled ceiling, all at the same n."""
+    composed, twin, broken = (run.table(n) for n in ("windows", "twin_windows", "shuffled_windows"))
+    sets = {
+        "composed": composed[run.windows.label == 1], "human_floor": twin[run.twin_windows.label == 1],
+        "shuffled_ceiling": broken[run.shuffled_windows.label == 1],
+    }  # fmt: skip
+    size = min(map(len, sets.values()))
+    reference = twin[run.twin_windows.label == 0]
+    size = min(size, len(reference))
+    rng = np.random.default_rng(0)
+    return cloud_distances({k: v[rng.permutation(len(v))[:size]] for k, v in sets.items()}, reference[rng.permutation(len(reference))[:size]])
+
+
+def faults(run: Run) -> dict[str, Any]:
+    """Playability and voice leading per 100 bars beside human rates."""
+    return fault_rates({"composed": [c for _, c in run.sides], "human": [h for h, _ in run.sides]})
+
+
+def form(run: Run) -> dict[str, Any]:
+    """Final tonic, phrase ends that rest, likeness of the bars eight and sixteen before: composed beside human."""
+    whole = [p for p in run.pairs if p.composed is not None and p.wish.bars == p.human.bars == p.composed.bars and p.wish.key]
+    out: dict[str, Any] = {"whole_pieces": len(whole)}
+    for side in ("composed", "human"):
+        scores = [(getattr(p, side).score(), find_key(p.wish.key)) for p in whole]
+        tonic = [(last_bass(s) or 0) % 12 == key.tonic for s, key in scores if len(s.notes)]
+        excerpts = [getattr(p, side) for p in run.pairs]
+        out[side] = {
+            "final_bass_is_the_tonic": round(float(np.mean(tonic)), 4) if tonic else None,
+            "phrase_ends_without_a_held_note": round(float(np.mean([_closed(e) for e in excerpts if e.bars >= 16])), 4),
+            "likeness_8_bars_before": round(float(np.mean([_returning(e, 8) for e in excerpts if e.bars >= 32])), 4),
+            "likeness_16_bars_before": round(float(np.mean([_returning(e, 16) for e in excerpts if e.bars >= 32])), 4),
+        }  # fmt: skip
+    return out
+
+
+def _closed(part: Excerpt) -> float:
+    """Share of the eight-bar lines over which no note is held."""
+    score = part.score()
+    edges = score.bars["onset"][8::8]
+    end = score.notes["onset"].astype(np.int64) + score.notes["duration"]
+    return float(np.mean([not ((score.notes["onset"] < edge) & (end > edge)).any() for edge in edges]))
+
+
+def _returning(part: Excerpt, lag: int) -> float:
+    """The most alike of a piece's eight-bar stretches to the one ``lag`` bars before: mean cosine of aligned bars."""
+    profile = bar_profile(part.score())
+    return max(section_similarity(profile, at - lag, at, 8) for at in range(lag, part.bars - 7, 8))
+
+
+def obedience(run: Run) -> dict[str, Any]:
+    """Meter, bars, parts; key by music21; style by trees on other pieces."""
+    collections = {p.id: p.collection for p in run.corpus.table}
+    keys = measure_keys(run.pairs, collections, lambda done, total: run.progress(done, total, "keys"))
+    return {"form": measure_form(run.pairs), "key": keys, "style": measure_style(_labelled(run), run.pairs, _descriptors)}
+
+
+def _descriptors(part: Excerpt) -> np.ndarray:
+    return features(part)
+
+
+def _labelled(run: Run) -> list[tuple[Excerpt, str]]:
+    """Training pieces with their styles, seeded, no drums."""
+    pieces = run.corpus.pieces("train")
+    found: list[tuple[Excerpt, str]] = []
+    for i in np.random.default_rng(1).permutation(len(pieces)):
+        arrays = run.corpus.arrays(pieces[int(i)])
+        programs = arrays["programs"].reshape(-1)
+        if pieces[int(i)].style and DRUM_PROGRAM not in programs and len(arrays["rows"]):
+            part = excerpt(pieces[int(i)].id, arrays["rows"], arrays["bars"], programs)
+            if len(part.rows):
+                found.append((part, pieces[int(i)].style))
+        if len(found) == _STYLE_PIECES:
+            break
+    return found
+
+
+SECTIONS: dict[str, Callable[[Run], Any]] = {
+    f.__name__: f for f in (two_sample, validity, separates, statistics, distances, faults, form, obedience, lengths)
+}
+
+
+def evaluate_generation(
+    model: str | Path | Package,
+    data: str | Path,
+    folder: str | Path,
+    *,
+    setting: Setting | None = None,
+    progress: Progress = lambda done, total, words: None,
+) -> dict[str, Any]:
+    """The protocol on a package (trained on other pieces than the valid and test splits of ``data``, a built corpus).
+
+    Pieces and finished sections are kept in ``folder``. Returns the sections by name, the setting, and the counts.
+    """
+    setting = setting or Setting()
+    package = model if isinstance(model, Package) else load_package(model)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    run = Run(package, open_corpus(data), folder, setting, progress)
+    result: dict[str, Any] = {
+        "model": package.name, "family": package.manifest.get("family"), "model_hash": package.hash, "pieces": len(run.pairs),
+        "windows": int((run.windows.label == 1).sum()), "window_bars": BARS, "splits": ["valid", "test"],
+        "composed_notes": sum(len(c.rows) for _, c in run.sides), "human_notes": sum(len(h.rows) for h, _ in run.sides),
+    }  # fmt: skip
+    wanted: Sequence[str] = setting.sections or tuple(SECTIONS)
+    for at, name in enumerate(wanted):
+        path = folder / f"section_{name}.json"
+        progress(at, len(wanted), name)
+        if not path.exists():
+            atomic_write(path, json.dumps(SECTIONS[name](run), indent=1))
+        result[name] = json.loads(path.read_text("utf-8"))
+    return result
