@@ -158,13 +158,14 @@ def _both_move(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 def _parallels(score: Score, lines: Sequence[Line]) -> list[Finding]:
     out: list[Finding] = []
     for a, b in combinations(_by_height(lines), 2):
-        times, p, q = _moments(a, b)
+        moments = _moments(a, b)
+        _, p, q = moments
         moves, size = _both_move(p, q), np.abs(p - q) % 12
         for kind, interval in (("parallel fifths", 7), ("parallel octaves", 0)):
             hit = moves & (size[:-1] == interval) & (size[1:] == interval)
             if interval == 0:
                 hit &= ~_doubling(p, q, size)
-            out += [_finding(score, kind, int(times[i + 1]), (a, b), _steps(p, q, i)) for i in np.flatnonzero(hit)]
+            out += _at_steps(score, kind, hit, (a, b), moments)
     return out
 
 
@@ -183,13 +184,14 @@ def _direct(score: Score, lines: Sequence[Line]) -> list[Finding]:
     if len(ordered) < 2:
         return []
     a, b = ordered[0], ordered[-1]
-    times, p, q = _moments(a, b)
+    moments = _moments(a, b)
+    _, p, q = moments
     size = np.abs(p - q) % 12
     leaps = _both_move(p, q) & (np.abs(p[1:] - p[:-1]) > 2)
     out: list[Finding] = []
     for kind, interval in (("direct fifths", 7), ("direct octaves", 0)):
         hit = leaps & (size[1:] == interval) & (size[:-1] != interval)
-        out += [_finding(score, kind, int(times[i + 1]), (a, b), _steps(p, q, i)) for i in np.flatnonzero(hit)]
+        out += _at_steps(score, kind, hit, (a, b), moments)
     return out
 
 
@@ -233,11 +235,10 @@ def _keys(score: Score) -> tuple[np.ndarray, np.ndarray]:
     """Tonic and mode of each bar: as stated, else the key that is found for the piece."""
     key, mode = score.bars["key"].astype(int), score.bars["mode"].astype(int)
     known = (key != UNKNOWN_KEY) & (mode >= 0)
-    tonic = (np.where(known, key, 0) * 7 + np.where(mode == 1, 9, 0)) % 12
     if not known.all():
         found = find_key(score)
-        tonic, mode = np.where(known, tonic, tonic_of(found.fifths, found.mode)), np.where(known, mode, found.mode)
-    return tonic, mode
+        key, mode = np.where(known, key, found.fifths), np.where(known, mode, found.mode)
+    return np.array([tonic_of(k, m) for k, m in zip(key.tolist(), mode.tolist())]), mode
 
 
 def _chord(lines: Sequence[Line], time: int, tonic: int) -> list[int]:
@@ -257,12 +258,15 @@ def _by_height(lines: Sequence[Line]) -> list[Line]:
     return sorted(lines, key=lambda line: -line.height)
 
 
-def _steps(p: np.ndarray, q: np.ndarray, i: int) -> str:
-    return f"{p[i]}/{q[i]} to {p[i + 1]}/{q[i + 1]}"
+def _at_steps(
+    score: Score, kind: str, hit: np.ndarray, pair: tuple[Line, Line], moments: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> list[Finding]:
+    """A finding for each step between two moments that ``hit`` marks; bool (moments - 1,)."""
+    times, p, q = moments
+    return [
+        _finding(score, kind, int(times[i + 1]), pair, f"{p[i]}/{q[i]} to {p[i + 1]}/{q[i + 1]}") for i in np.flatnonzero(hit).tolist()
+    ]
 
 
 def _finding(score: Score, kind: str, onset: int, lines: tuple[Line, ...], detail: str) -> Finding:
-    bar = int(score.bars["number"][int(score.bar_of(onset))])
-    return Finding(kind, bar, onset, tuple(line.part for line in lines), detail)
-
-
+    return Finding(kind, score.bar_number(onset), onset, tuple(line.part for line in lines), detail)

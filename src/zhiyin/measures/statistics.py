@@ -11,10 +11,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from zhiyin.measures.distribution import entropy_of
 from zhiyin.score import Score, meter_ticks
 
-MAJOR = np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], dtype=bool)
-MINOR = np.array([1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 0], dtype=bool)
+_SCALES = {
+    "major": np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], dtype=bool),
+    "minor": np.array([1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 0], dtype=bool),
+}
 
 
 def statistics(score: Score) -> dict[str, float]:
@@ -40,23 +43,23 @@ def pitch_range(score: Score) -> float:
 
 def pitch_entropy(score: Score) -> float:
     """Entropy of the pitches in bits."""
-    return _entropy(_pitched(score)["pitch"], 128)
+    return _entropy(_pitched(score)["pitch"])
 
 
 def pitch_class_entropy(score: Score) -> float:
     """Entropy of the pitch classes in bits."""
-    return _entropy(_pitched(score)["pitch"] % 12, 12)
+    return _entropy(_pitched(score)["pitch"] % 12)
 
 
 def pitch_in_scale_rate(score: Score, root: int, mode: str) -> float:
     """Share of the notes in a scale; root: pitch class 0..11, mode: "major" or "minor" (natural)."""
-    pitch = _pitched(score)["pitch"]
-    return float(np.roll(MAJOR if mode == "major" else MINOR, root)[pitch % 12].mean()) if len(pitch) else np.nan
+    return _share_in_scale(_pitched(score)["pitch"] % 12, root, mode)
 
 
 def scale_consistency(score: Score) -> float:
     """The largest pitch-in-scale rate of all major and minor scales (Mogren 2016)."""
-    return max(pitch_in_scale_rate(score, root, mode) for mode in ("major", "minor") for root in range(12))
+    tones = _pitched(score)["pitch"] % 12
+    return max(_share_in_scale(tones, root, mode) for mode in _SCALES for root in range(12))
 
 
 def polyphony(score: Score) -> float:
@@ -86,13 +89,12 @@ def groove_consistency(score: Score) -> float:
 
     Depends on the resolution, as MusPy's does: compare scores of one resolution only (ours: 24 ticks a quarter).
     """
-    notes, length = _notes(score), _bar_ticks(score)
-    if not len(notes):
-        return np.nan
-    bars = int((notes["onset"].astype(np.int64) + notes["duration"]).max()) // length + 1
+    onset, end = _times(_notes(score))
+    length = _bar_ticks(score)
+    bars = int(end.max(initial=0)) // length + 1
     if bars < 2:
         return np.nan
-    cells = np.unique(notes["onset"].astype(np.int64))
+    cells = np.unique(onset)
     both = np.isin(cells + length, cells).sum()  # onsets that stand in the next bar too
     inner = (cells // length < bars - 1).sum() + (cells // length > 0).sum()
     return 1 - float(inner - 2 * both) / (length * (bars - 1))
@@ -101,7 +103,7 @@ def groove_consistency(score: Score) -> float:
 def drum_in_pattern_rate(score: Score, meter: str) -> float:
     """Share of the drum notes on the halves and quarters ("duple") or thirds ("triple") of a quarter note."""
     notes = _notes(score)
-    beats = notes[_drums(score)[notes["part"]]] if len(notes) else notes
+    beats = notes[score.drums[notes["part"]]]
     step = score.ticks_per_quarter / (4 if meter == "duple" else 3)
     return float((beats["onset"] % score.ticks_per_quarter % step == 0).mean()) if len(beats) else np.nan
 
@@ -124,21 +126,23 @@ def _notes(score: Score) -> np.ndarray:
     return score.notes[~score.notes["grace"]]
 
 
-def _drums(score: Score) -> np.ndarray:
-    return np.array([p.drums for p in score.parts], dtype=bool)
-
-
 def _pitched(score: Score) -> np.ndarray:
     notes = _notes(score)
-    return notes[~_drums(score)[notes["part"]]] if len(notes) else notes
+    return notes[~score.drums[notes["part"]]]
 
 
-def _entropy(values: np.ndarray, size: int) -> float:
-    if not len(values):
-        return np.nan
-    share = np.bincount(values, minlength=size) / len(values)
-    share = share[share > 0]
-    return -float((share * np.log2(share)).sum())
+def _times(notes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Onset and end of each note in ticks, int64 (notes,)."""
+    onset = notes["onset"].astype(np.int64)
+    return onset, onset + notes["duration"]
+
+
+def _entropy(values: np.ndarray) -> float:
+    return entropy_of(values) if len(values) else np.nan
+
+
+def _share_in_scale(tones: np.ndarray, root: int, mode: str) -> float:
+    return float(np.roll(_SCALES[mode], root)[tones].mean()) if len(tones) else np.nan
 
 
 def _bar_ticks(score: Score) -> int:
@@ -148,10 +152,10 @@ def _bar_ticks(score: Score) -> int:
 
 def _empty_rate(score: Score, length: int) -> float:
     """Share of stretches of ``length`` ticks up to the last note's end that no note touches."""
-    notes = _notes(score)
-    first, last = (t // length for t in (notes["onset"].astype(np.int64), notes["onset"].astype(np.int64) + notes["duration"]))
-    if not len(notes) or int((notes["onset"] + notes["duration"]).max()) < 1:
+    onset, end = _times(_notes(score))
+    if end.max(initial=0) < 1:
         return np.nan
+    first, last = onset // length, end // length
     count = int(last.max()) + 1
     change = np.bincount(first, minlength=count + 1) - np.bincount(last + 1, minlength=count + 1)
     return float((np.cumsum(change)[:count] == 0).mean())
@@ -159,13 +163,12 @@ def _empty_rate(score: Score, length: int) -> float:
 
 def _sounding(score: Score) -> np.ndarray:
     """Number of different pitches at each tick up to the last note's end (drum notes lengthen it, as in MusPy)."""
-    every, notes = _notes(score), _pitched(score)
-    end = int((every["onset"].astype(np.int64) + every["duration"]).max(initial=0))
+    notes = _pitched(score)
+    end = int(_times(_notes(score))[1].max(initial=0))
     change = np.zeros(end + 1, dtype=np.int64)
     for pitch in np.unique(notes["pitch"]):
-        of = notes[notes["pitch"] == pitch]
-        onset = of["onset"].astype(np.int64)
-        stop = np.maximum.accumulate(onset + of["duration"])
+        onset, stop = _times(notes[notes["pitch"] == pitch])
+        stop = np.maximum.accumulate(stop)
         before = np.append(-1, stop[:-1])
         begin = np.minimum(np.maximum(onset, before), stop)  # what an earlier note of the pitch covers counts once
         np.add.at(change, begin, 1)
