@@ -28,10 +28,13 @@ def main() -> None:
     options = parser.parse_args()
     sections = tuple(s for s in options.sections.split(",") if s)
     for model in options.models.split(","):
-        began = time.monotonic()
+        began = told = time.monotonic()
 
         def say(done: int, total: int, words: str, model: str = model, began: float = began) -> None:
-            print(f"{time.monotonic() - began:6.0f} s {model}: {words} {done}/{total}", file=sys.stderr, flush=True)
+            nonlocal told
+            if time.monotonic() - told > 5 or done in (0, total):
+                told = time.monotonic()
+                print(f"{told - began:6.0f} s {model}: {words} {done}/{total}", file=sys.stderr, flush=True)
 
         setting = Setting(pieces=options.pieces, sections=sections)
         result = evaluate_generation(model, options.corpus, Path(options.work) / model, setting=setting, progress=say)

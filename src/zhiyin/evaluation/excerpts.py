@@ -12,7 +12,7 @@ import numpy as np
 
 from zhiyin.encoding.fields import BAR_COLUMN, BAR_FLAGS, DRUM_PROGRAM, DURATIONS, STEPS_PER_QUARTER
 from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION
-from zhiyin.score import Part, Score, notes_array, regular_bars
+from zhiyin.score import Part, Score, bars_array, notes_array
 
 MAX_BARS = 64
 WINDOWS = 4  # per piece at most
@@ -21,7 +21,7 @@ WINDOWS = 4  # per piece at most
 @dataclass(frozen=True)
 class Excerpt:
     """The first bars of a piece. rows: int16 (T, 5): bar, position in steps, part, pitch, duration class; bars: how many there are
-    (≤ ``MAX_BARS``); regular: bool (bars,): full bars of the meter; programs: int (parts,), 128 = drums.
+    (≤ ``MAX_BARS``); regular: bool (bars,): full bars of the meter; lengths: int (bars,), steps; programs: int (parts,), 128 = drums.
     """
 
     piece: str
@@ -29,6 +29,7 @@ class Excerpt:
     meter: tuple[int, int]
     programs: tuple[int, ...]
     regular: np.ndarray
+    lengths: np.ndarray
 
     @property
     def bars(self) -> int:
@@ -40,11 +41,13 @@ class Excerpt:
         low, high = np.searchsorted(self.rows[:, BAR], [first, first + bars])
         rows = self.rows[low:high].copy()
         rows[:, BAR] -= first
-        return Excerpt(self.piece, rows, self.meter, self.programs, self.regular[first : first + bars])
+        inside = slice(first, first + bars)
+        return Excerpt(self.piece, rows, self.meter, self.programs, self.regular[inside], self.lengths[inside])
 
     def score(self) -> Score:
         """The excerpt as a score of 24 ticks a quarter; durations end with its last bar."""
-        bars = regular_bars(self.bars, STEPS_PER_QUARTER, *self.meter)
+        numerator, denominator = self.meter
+        bars = bars_array(self.lengths.tolist(), meter_numerator=numerator, meter_denominator=denominator)
         rows = self.rows.astype(np.int64)
         onset = bars["onset"][rows[:, BAR]] + rows[:, POSITION] if len(rows) else np.zeros(0, np.int64)
         end = int(bars["onset"][-1] + bars["duration"][-1])
@@ -62,11 +65,12 @@ def excerpt(piece: str, rows: np.ndarray, bars: np.ndarray, programs: np.ndarray
     meter = (numerator, 2 ** (denominator - 1))
     nominal = 4 * STEPS_PER_QUARTER * meter[0] // meter[1]
     same = (table[:, BAR_COLUMN["numerator"]] == numerator) & (table[:, BAR_COLUMN["denominator"]] == denominator)
-    regular = same & (table[:, BAR_COLUMN["length"]] == nominal)
+    lengths = table[:, BAR_COLUMN["length"]]
+    regular = same & (lengths == nominal)
     low, high = np.searchsorted(rows[:, BAR], [upbeat, upbeat + len(table)])
     kept = np.array(rows[low:high, :5])
     kept[:, BAR] -= upbeat
-    return Excerpt(piece, kept, meter, tuple(int(p) for p in programs), regular)
+    return Excerpt(piece, kept, meter, tuple(int(p) for p in programs), regular, lengths)
 
 
 def window_places(part: Excerpt, bars: int, most: int = WINDOWS) -> list[int]:
@@ -88,4 +92,4 @@ def shuffle_bars(part: Excerpt, rng: np.random.Generator) -> Excerpt:
     rows = part.rows.copy()
     rows[:, BAR] = np.argsort(order)[rows[:, BAR]]
     keys = [rows[:, column] for column in (PITCH, PART, POSITION, BAR)]
-    return Excerpt(part.piece, rows[np.lexsort(keys)], part.meter, part.programs, part.regular)
+    return Excerpt(part.piece, rows[np.lexsort(keys)], part.meter, part.programs, part.regular[order], part.lengths[order])

@@ -182,14 +182,15 @@ def compose_batch(pairs: Sequence[Pair], seeds: Sequence[int], package: Package,
 
 def _keep(path: Path, made: Excerpt) -> None:
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        np.savez_compressed(handle, rows=made.rows, meter=made.meter, programs=made.programs, regular=made.regular)
+        np.savez_compressed(handle, rows=made.rows, meter=made.meter, programs=made.programs, regular=made.regular, lengths=made.lengths)
 
 
 def _kept(path: Path, pair: Pair) -> Excerpt:
     try:
         with np.load(path, allow_pickle=False) as found:
             meter = (int(found["meter"][0]), int(found["meter"][1]))
-            return Excerpt(pair.human.piece, found["rows"], meter, tuple(int(p) for p in found["programs"]), found["regular"])
+            programs = tuple(int(p) for p in found["programs"])
+            return Excerpt(pair.human.piece, found["rows"], meter, programs, found["regular"], found["lengths"])
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path} is damaged", expected="an excerpt as written by this protocol", received=str(error), hint="delete it") from error
 

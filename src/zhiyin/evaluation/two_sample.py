@@ -114,12 +114,23 @@ def summarise(windows: Windows, scores: np.ndarray, seed: int = 0) -> dict[str, 
     }  # fmt: skip
 
 
+def by_kind(windows: Windows, scores: np.ndarray, kinds: Sequence[str]) -> dict[str, Any]:
+    """Accuracy over the windows of each kind, with the number of windows (both sides)."""
+    right, names = (scores > 0) == (windows.label == 1), np.array(kinds)
+    return {str(k): {"accuracy": round(float(right[names == k].mean()), 4), "windows": int((names == k).sum())} for k in np.unique(names)}
+
+
 def _interval(values: np.ndarray) -> list[float]:
     return [round(float(v), 4) for v in np.quantile(values, (0.025, 0.975))]
 
 
-def run_testers(windows: Windows, names: Sequence[str], table: np.ndarray | None = None, say: Say = lambda text: None) -> dict[str, Any]:
-    """Each tester's accuracy and AUC, and the strongest one by accuracy. ``table``: features, where they are known already."""
+def run_testers(
+    windows: Windows, names: Sequence[str], table: np.ndarray | None = None, say: Say = lambda text: None, kinds: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Each tester's accuracy and AUC, and the strongest one by accuracy.
+
+    ``table``: features, where they are known already. ``kinds``: a name for each window; accuracy is told for each name too.
+    """
     from zhiyin.evaluation.testers import TESTERS, features_of, trees_on
 
     found: dict[str, Any] = {}
@@ -130,6 +141,8 @@ def run_testers(windows: Windows, names: Sequence[str], table: np.ndarray | None
         else:
             scores = cross_scores(windows, TESTERS[name], FOLDS[name], windows.parts)
         found[name] = summarise(windows, scores)
+        if kinds:
+            found[name]["by_kind"] = by_kind(windows, scores, kinds)
         say(f"{name}: accuracy {found[name]['accuracy']:.3f}, AUC {found[name]['auc']:.3f}")
     strongest = max(found, key=lambda n: found[n]["accuracy"])
     pieces = len(np.unique(windows.group))
