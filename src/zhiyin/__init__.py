@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zhiyin.corpus.build import build as build_corpus
     from zhiyin.encoding import decode, encode, quantize
     from zhiyin.errors import ZhiyinError
+    from zhiyin.evaluation.scorecard import judge
     from zhiyin.formats.catalog import load, save
     from zhiyin.inference.compose import compose
     from zhiyin.inference.continue_ import continue_
@@ -41,6 +42,7 @@ _HOME = {
     "describe": "zhiyin.measures.descriptors",
     "encode": "zhiyin.encoding",
     "find_key": "zhiyin.measures.key",
+    "judge": "zhiyin.evaluation.scorecard",
     "list_packages": "zhiyin.provenance.package",
     "load": "zhiyin.formats.catalog",
     "load_package": "zhiyin.provenance.package",

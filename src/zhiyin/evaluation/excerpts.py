@@ -21,7 +21,7 @@ WINDOWS = 4  # per piece at most
 @dataclass(frozen=True)
 class Excerpt:
     """The first bars of a piece. rows: int16 (T, 5): bar, position in steps, part, pitch, duration class; bars: how many there are
-    (≤ ``MAX_BARS``); regular: bool (bars,): full bars of the meter; lengths: int (bars,), steps; programs: int (parts,), 128 = drums.
+    (``MAX_BARS`` at most unless asked otherwise); regular: bool (bars,): full bars of the meter; lengths: int (bars,), steps; programs: int (parts,), 128 = drums.
     """
 
     piece: str
@@ -57,10 +57,10 @@ class Excerpt:
         return Score(notes, bars, parts, STEPS_PER_QUARTER, timing="notated")
 
 
-def excerpt(piece: str, rows: np.ndarray, bars: np.ndarray, programs: np.ndarray) -> Excerpt:
-    """The excerpt of an encoded piece: rows (T, 6), bars (N, 13), programs (parts,) as ``EncodedPiece`` holds them."""
+def excerpt(piece: str, rows: np.ndarray, bars: np.ndarray, programs: np.ndarray, most: int = MAX_BARS) -> Excerpt:
+    """The first ``most`` bars of an encoded piece: rows (T, 6), bars (N, 13), programs (parts,) as ``EncodedPiece`` holds them."""
     upbeat = int(bars[0, BAR_COLUMN["flag"]] == 1 + BAR_FLAGS.index("upbeat"))
-    table = bars[upbeat : upbeat + MAX_BARS].astype(np.int64)
+    table = bars[upbeat : upbeat + most].astype(np.int64)
     numerator, denominator = (int(table[0, BAR_COLUMN[n]]) for n in ("numerator", "denominator"))
     meter = (numerator, 2 ** (denominator - 1))
     nominal = 4 * STEPS_PER_QUARTER * meter[0] // meter[1]

@@ -16,7 +16,8 @@ _WORDS = {
     "range": "out of range", "hands": "chord beyond two hands", "breath": "breathless phrase", "speed": "too fast", "hung": "note left hanging",
     "empty": "empty bar",
 }  # fmt: skip
-KINDS = (*_WORDS.values(), "hand over a tenth", "more than five notes a hand", *counterpoint.KINDS)
+PLAYABILITY = (*_WORDS.values(), "hand over a tenth", "more than five notes a hand")
+KINDS = (*PLAYABILITY, *counterpoint.KINDS)
 TEMPO = 100.0  # quarters a minute at which both sides are timed: excerpts carry none
 _RESAMPLES = 1000
 

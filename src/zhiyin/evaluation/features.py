@@ -17,7 +17,7 @@ from zhiyin.measures.surface import read_surface
 from zhiyin.score import Score
 
 _LAGS = (1, 2, 3, 4, 8)
-_ORDER = (
+BAR_ORDER = (
     *(f"{kind} like {lag} bars before" for kind in ("rhythm", "harmony", "bar") for lag in _LAGS),
     "melody step across the bar line", "melody stepwise across the bar line", "bass step across the bar line", "height step of bars",
     "density step of bars",
@@ -27,7 +27,7 @@ _ORDER = (
 @cache
 def feature_names() -> tuple[str, ...]:
     """Names of the columns of ``features``."""
-    return (*(NAMES[i] for i in style_inputs()), *STATISTICS, *_ORDER)
+    return (*(NAMES[i] for i in style_inputs()), *STATISTICS, *BAR_ORDER)
 
 
 def features(window: Excerpt) -> np.ndarray:
@@ -41,13 +41,13 @@ def features(window: Excerpt) -> np.ndarray:
 
 
 def bar_order(score: Score) -> np.ndarray:
-    """How each bar follows those before it, less how any bar follows any other; float (len(_ORDER),)."""
+    """How each bar follows those before it, less how any bar follows any other; float (len(BAR_ORDER),)."""
     profile = bar_profile(score).reshape(len(score.bars), 12, 12)
     found: list[float] = []
     for table in (profile.sum(axis=2), profile.sum(axis=1), profile.reshape(len(profile), -1)):
         unit = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
         found += _lags(unit @ unit.T)
-    surface = read_surface(score.notes, score.bars, np.array([p.drums for p in score.parts]), score.ticks_per_quarter)
+    surface = read_surface(score.notes, score.bars, score.drums, score.ticks_per_quarter)
     for line in (surface.melody, surface.bass):
         pitch, bar = surface.pitch[line], score.bar_of(surface.onset[line])
         step = np.abs(np.diff(pitch))[np.diff(bar) == 1]

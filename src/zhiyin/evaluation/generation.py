@@ -1,8 +1,8 @@
 """The quality of what a package composes, measured against human pieces that it never saw: the whole protocol, section by section.
 
 A run keeps its pieces and each finished section in a folder and goes on where it stopped. What each section is:
-``validity`` the two checks without which the two-sample test says nothing; ``two_sample`` the test at 16 bars; ``lengths`` the same
-at 2..64 bars and L60; ``separates`` the figures that tell the sides apart; ``statistics``, ``distances``, ``faults``, ``form``,
+``two_sample`` the test at 16 bars; ``human_human``, ``coin`` and ``shuffled_bars`` the controls without which it says nothing;
+``lengths`` the test at 2..64 bars and L60; ``separates`` the figures that tell the sides apart; ``statistics``, ``distances``, ``faults``, ``form``,
 ``obedience``. Protocol and targets: issue 4; results: ``benchmarks/results/quality_*.json``.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +20,12 @@ import numpy as np
 
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding.fields import DRUM_PROGRAM
-from zhiyin.encoding.plan import bar_profile, section_similarity
+from zhiyin.evaluation.canaries import interval
 from zhiyin.evaluation.distances import cloud_distances, figure_distances
 from zhiyin.evaluation.excerpts import Excerpt, excerpt
 from zhiyin.evaluation.faults import fault_rates
 from zhiyin.evaluation.features import feature_names, features
+from zhiyin.evaluation.form import closed_phrases, ends_on, returning
 from zhiyin.evaluation.matched import Pair, compose_pairs, human_pairs, human_twins
 from zhiyin.evaluation.obedience import measure_form, measure_keys, measure_style
 from zhiyin.evaluation.two_sample import (
@@ -40,11 +41,11 @@ from zhiyin.evaluation.two_sample import (
 )
 from zhiyin.files import atomic_write
 from zhiyin.inference.controls import find_key
-from zhiyin.measures.key import last_bass
 from zhiyin.measures.statistics import STATISTICS
 from zhiyin.provenance.package import Package, load_package
 
 BARS = 16  # of a window
+CONTROLS = ("human_human", "coin", "shuffled_bars")
 TESTERS = ("trees", "ngram", "transformer")
 _STYLE_PIECES = 2500
 
@@ -83,11 +84,11 @@ class Run:
         return human_twins(self.corpus, self.pairs, self.package)
 
     def path(self, section: str) -> Path:
-        """Where a section is kept; ``validity`` knows no model: runs beside each other on the same human pieces share it."""
-        if section != "validity":
+        """Where a section is kept; the controls know no model: runs beside each other on the same human pieces share them."""
+        if section not in CONTROLS:
             return self.folder / f"section_{section}.json"
         pieces = hashlib.sha256("\n".join(p.human.piece for p in self.pairs).encode()).hexdigest()[:12]
-        return self.folder.parent / f"validity_{pieces}.json"
+        return self.folder.parent / f"{section}_{pieces}.json"
 
     @cached_property
     def windows(self) -> Windows:
@@ -117,21 +118,27 @@ class Run:
         return np.stack(rows)
 
 
-def validity(run: Run) -> dict[str, Any]:
-    """What must hold for the test to say anything, on the same human pieces.
+def human_human(run: Run) -> dict[str, Any]:
+    """Held-out human pieces against other human ones, from the training split: same style and collection."""
+    return run_testers(run.twin_windows, run.setting.testers, run.table("twin_windows"))
 
-    ``human_human``: held-out pieces against other human ones (from the training split: same style and collection). ``coin``: the same
-    with labels exchanged by a coin, so that there is nothing at all to find. ``shuffled``: against the same windows, bars shuffled.
-    """
-    twins, broken = run.table("twin_windows"), run.table("shuffled_windows")
-    found = {
-        "human_human": run_testers(run.twin_windows, run.setting.testers, twins),
-        "coin": run_testers(exchanged(run.twin_windows), run.setting.testers, twins),
-        "shuffled": run_testers(run.shuffled_windows, run.setting.testers, broken),
-    }
+
+def coin(run: Run) -> dict[str, Any]:
+    """The same with labels exchanged by a coin within each pair, so that there is nothing at all to find."""
+    return run_testers(exchanged(run.twin_windows), run.setting.testers, run.table("twin_windows"))
+
+
+def shuffled_bars(run: Run) -> dict[str, Any]:
+    """Human windows against the same ones with their bars shuffled."""
+    return run_testers(run.shuffled_windows, run.setting.testers, run.table("shuffled_windows"))
+
+
+def validity(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether the controls came out as they must for the test to say anything (from finished sections)."""
     low, high = CHANCE
-    at_chance = {name: all(low <= t["accuracy"] <= high for t in found[name]["testers"].values()) for name in ("human_human", "coin")}
-    return {**found, "at_chance": at_chance, "valid": bool(at_chance["human_human"] and found["shuffled"]["accuracy"] >= CEILING)}
+    at_chance = {name: all(low <= t["accuracy"] <= high for t in found[name]["testers"].values()) for name in CONTROLS[:2]}
+    told = found["shuffled_bars"]["accuracy"] >= CEILING
+    return {"at_chance": at_chance, "shuffled_told_apart": told, "valid": at_chance["human_human"] and at_chance["coin"] and told}
 
 
 def two_sample(run: Run) -> dict[str, Any]:
@@ -191,30 +198,20 @@ def form(run: Run) -> dict[str, Any]:
     whole = [p for p in run.pairs if p.composed is not None and p.wish.bars == p.human.bars == p.composed.bars and p.wish.key]
     out: dict[str, Any] = {"whole_pieces": len(whole)}
     for side in ("composed", "human"):
-        scores = [(getattr(p, side).score(), find_key(p.wish.key)) for p in whole]
-        tonic = [(last_bass(s) or 0) % 12 == key.tonic for s, key in scores if len(s.notes)]
+        tonic = [ends_on(getattr(p, side).score(), find_key(p.wish.key).tonic) for p in whole]
         excerpts = [getattr(p, side) for p in run.pairs]
         out[side] = {
-            "final_bass_is_the_tonic": round(float(np.mean(tonic)), 4) if tonic else None,
-            "phrase_ends_without_a_held_note": round(float(np.mean([_closed(e) for e in excerpts if e.bars >= 16])), 4),
-            "likeness_8_bars_before": round(float(np.mean([_returning(e, 8) for e in excerpts if e.bars >= 32])), 4),
-            "likeness_16_bars_before": round(float(np.mean([_returning(e, 16) for e in excerpts if e.bars >= 32])), 4),
+            "final_bass_is_the_tonic": _mean(tonic), "phrase_ends_without_a_held_note": _mean([closed_phrases(e) for e in excerpts]),
+            "likeness_8_bars_before": _mean([returning(e, 8) for e in excerpts if e.bars >= 32]),
+            "likeness_16_bars_before": _mean([returning(e, 16) for e in excerpts if e.bars >= 32]),
         }  # fmt: skip
     return out
 
 
-def _closed(part: Excerpt) -> float:
-    """Share of the eight-bar lines over which no note is held."""
-    score = part.score()
-    edges = score.bars["onset"][8::8]
-    end = score.notes["onset"].astype(np.int64) + score.notes["duration"]
-    return float(np.mean([not ((score.notes["onset"] < edge) & (end > edge)).any() for edge in edges]))
-
-
-def _returning(part: Excerpt, lag: int) -> float:
-    """The most alike of a piece's eight-bar stretches to the one ``lag`` bars before: mean cosine of aligned bars."""
-    profile = bar_profile(part.score())
-    return max(section_similarity(profile, at - lag, at, 8) for at in range(lag, part.bars - 7, 8))
+def _mean(values: Sequence[float]) -> dict[str, float]:
+    """Mean with its interval over the pieces for which a value is defined."""
+    known = [v for v in values if np.isfinite(v)]
+    return interval(known) if known else {"n": 0}
 
 
 def obedience(run: Run) -> dict[str, Any]:
@@ -245,7 +242,8 @@ def _labelled(run: Run) -> list[tuple[Excerpt, str]]:
 
 
 SECTIONS: dict[str, Callable[[Run], Any]] = {
-    f.__name__: f for f in (two_sample, validity, separates, statistics, distances, faults, form, obedience, lengths)
+    f.__name__: f
+    for f in (two_sample, human_human, coin, shuffled_bars, separates, statistics, distances, faults, form, obedience, lengths)
 }
 
 
@@ -277,4 +275,7 @@ def evaluate_generation(
         path = run.path(name)
         if not path.exists():
             atomic_write(path, json.dumps(SECTIONS[name](run), indent=1))
-    return result | {name: json.loads(run.path(name).read_text("utf-8")) for name in SECTIONS if run.path(name).exists()}
+    found = {name: json.loads(run.path(name).read_text("utf-8")) for name in SECTIONS if run.path(name).exists()}
+    if found.keys() >= set(CONTROLS):
+        found["validity"] = validity(found)
+    return result | found

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zhiyin import __version__
+from zhiyin.version import __version__
 from zhiyin.corpus.build import BuildOptions, build
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding import ENCODING
