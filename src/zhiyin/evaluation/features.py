@@ -30,6 +30,12 @@ def feature_names() -> tuple[str, ...]:
     return (*(NAMES[i] for i in style_inputs()), *STATISTICS, *BAR_ORDER)
 
 
+def statistic_columns() -> slice:
+    """The columns of ``features`` that hold the published statistics."""
+    first = len(style_inputs())
+    return slice(first, first + len(STATISTICS))
+
+
 def features(window: Excerpt) -> np.ndarray:
     """float32 (len(feature_names()),), finite; a window without notes is all 0."""
     if not len(window.rows):

@@ -16,7 +16,7 @@ from zhiyin.encoding import EncodedPiece
 from zhiyin.errors import InputError
 from zhiyin.evaluation.excerpts import Excerpt, excerpt
 from zhiyin.evaluation.faults import KINDS, PLAYABILITY, faults, timed
-from zhiyin.evaluation.features import BAR_ORDER, features
+from zhiyin.evaluation.features import BAR_ORDER, features, statistic_columns
 from zhiyin.evaluation.form import closed_phrases, ends_on, returning
 from zhiyin.measures.descriptors import DESCRIPTORS, style_inputs
 from zhiyin.measures.key import find_key
@@ -76,9 +76,8 @@ def measure_figures(part: Excerpt) -> np.ndarray:
     rates = 100 * np.array(list(faults(score).values())) / part.bars
     form = [_ends_on_its_tonic(score), closed_phrases(part), returning(part, 8), returning(part, 16)]
     mean = np.mean([features(w) for w in windows_of(part)], axis=0)
-    described = len(style_inputs())
-    counted, rest = mean[described : described + len(STATISTICS)], np.r_[mean[:described], mean[described + len(STATISTICS) :]]
-    return np.concatenate([counted, rates, form, rest]).astype(np.float32)
+    counted = statistic_columns()
+    return np.concatenate([mean[counted], rates, form, np.delete(mean, counted)]).astype(np.float32)
 
 
 def _ends_on_its_tonic(score: Score) -> float:

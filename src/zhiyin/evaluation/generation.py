@@ -20,14 +20,16 @@ import numpy as np
 
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding.fields import DRUM_PROGRAM
+from zhiyin.errors import InputError, near_names
 from zhiyin.evaluation.canaries import interval
 from zhiyin.evaluation.distances import cloud_distances, figure_distances
 from zhiyin.evaluation.excerpts import Excerpt, excerpt
 from zhiyin.evaluation.faults import fault_rates
-from zhiyin.evaluation.features import feature_names, features
+from zhiyin.evaluation.features import feature_names, features, statistic_columns
 from zhiyin.evaluation.form import closed_phrases, ends_on, returning
 from zhiyin.evaluation.matched import Pair, compose_pairs, human_pairs, human_twins
 from zhiyin.evaluation.obedience import measure_form, measure_keys, measure_style
+from zhiyin.evaluation.quality_report import report_html
 from zhiyin.evaluation.two_sample import (
     CEILING,
     CHANCE,
@@ -169,8 +171,7 @@ def separates(run: Run, most: int = 30) -> list[dict[str, Any]]:
 def statistics(run: Run) -> dict[str, Any]:
     """The published statistics, composed and human, with distances."""
     names = list(STATISTICS)
-    columns = [feature_names().index(n) for n in names]
-    table, label = run.table("windows")[:, columns], run.windows.label
+    table, label = run.table("windows")[:, statistic_columns()], run.windows.label
     return figure_distances(table[label == 1], table[label == 0], names, 100)
 
 
@@ -257,9 +258,12 @@ def evaluate_generation(
 ) -> dict[str, Any]:
     """The protocol on a package (trained on other pieces than the valid and test splits of ``data``, a built corpus).
 
-    Pieces and finished sections are kept in ``folder``. Returns the sections by name, the setting, and the counts.
+    Pieces, finished sections, quality.json and report.html are kept in ``folder``. Returns the sections by name, the setting, and the counts.
     """
     setting = setting or Setting()
+    unknown = [s for s in setting.sections if s not in SECTIONS]
+    if unknown:
+        raise InputError("Unknown section", expected=", ".join(SECTIONS), received=", ".join(unknown), hint=near_names(unknown[0], SECTIONS))
     package = model if isinstance(model, Package) else load_package(model)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -278,4 +282,25 @@ def evaluate_generation(
     found = {name: json.loads(run.path(name).read_text("utf-8")) for name in SECTIONS if run.path(name).exists()}
     if found.keys() >= set(CONTROLS):
         found["validity"] = validity(found)
-    return result | found
+    result |= found
+    atomic_write(folder / "quality.json", json.dumps(result, indent=1) + "\n")
+    atomic_write(folder / "report.html", report_html(result))
+    return result
+
+
+def headline(result: Mapping[str, Any]) -> list[str]:
+    """What a result says in a few lines."""
+    out = [f"{result['model']}: {result['pieces']} pieces to the controls of as many human ones, {result['windows']} windows of {BARS} bars a side"]
+    for name, words in (("two_sample", "told from people's"), ("human_human", "people's told from other people's"), ("shuffled_bars", "shuffled bars told")):
+        if name in result:
+            t = result[name]
+            low, high = t["accuracy_95"]
+            out.append(f"{words}: {100 * t['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}] by {t['strongest']}, AUC {t['auc']:.3f}")
+    if "validity" in result:
+        out.append(f"the test is {'valid' if result['validity']['valid'] else 'not valid'}")
+    if "lengths" in result:
+        out.append(f"L60: {result['lengths']['l60']} bars")
+    if "obedience" in result:
+        key = result["obedience"]["key"]
+        out.append(f"key as asked: {100 * key['composed']['exact']:.1f} % (human, as stated: {100 * key['human_stated']['exact']:.1f} %)")
+    return out
