@@ -1,6 +1,6 @@
 """Measures pieces of a corpus's training split and writes what each style is like: src/zhiyin/data/style_reference.npz.
 
-    python tools/make_style_reference.py CORPUS [--most 150] [--work FOLDER]
+    python tools/make_style_reference.py CORPUS [--most 120] [--work FOLDER]
 
 Quantiles per style and figure only. At most ``--most`` pieces of a style, drawn with seed 0; ``all`` is all of these together, so that
 each style weighs alike up to its size. About eight minutes on one core; finished styles are kept in the work folder.
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--most", type=int, default=150, help="pieces of a style")
+    parser.add_argument("--most", type=int, default=120, help="pieces of a style")
     parser.add_argument("--work", type=Path, default=Path("out/style_reference"))
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)

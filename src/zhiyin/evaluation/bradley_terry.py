@@ -11,29 +11,28 @@ from collections.abc import Sequence
 import numpy as np
 
 PRIOR = 0.5
-_ROUNDS, _ENOUGH = 500, 1e-9
+_ROUNDS, _ENOUGH = 500, 1e-6
 
 
 def strengths(wins: np.ndarray, anchor: int = 0) -> np.ndarray:
-    """Log strengths (n,) from wins (n, n): how often the row was preferred to the column; the anchor's is 0.
+    """Log strengths (…, n) from wins (…, n, n): how often the row was preferred to the column; the anchor's is 0.
 
     A source that was compared with none is nan.
     """
     wins = np.asarray(wins, dtype=np.float64)
-    met = (wins + wins.T) > 0
-    counted = wins + PRIOR * met
-    games = counted + counted.T
-    force = np.ones(len(wins))
+    met = (wins + np.swapaxes(wins, -1, -2)) > 0
+    counted, some = wins + PRIOR * met, met.any(axis=-1)
+    games, won = counted + np.swapaxes(counted, -1, -2), counted.sum(axis=-1)
+    force = np.ones(won.shape)
     for _ in range(_ROUNDS):
-        share = games / (force[:, None] + force)
-        fresh = np.where(met.any(1), counted.sum(1) / np.maximum(share.sum(1), 1e-12), 1.0)
-        fresh /= np.exp(np.log(fresh).mean())
-        done = np.abs(np.log(fresh / force)).max() < _ENOUGH
-        force = fresh
-        if done:
+        share = (games / (force[..., :, None] + force[..., None, :])).sum(axis=-1)
+        fresh = np.where(some, won / np.maximum(share, 1e-12), 1.0)
+        fresh /= np.exp(np.log(fresh).mean(axis=-1, keepdims=True))
+        moved, force = np.abs(np.log(fresh / force)).max(), fresh
+        if moved < _ENOUGH:
             break
     out = np.log(force)
-    return np.where(met.any(1), out - out[anchor], np.nan)
+    return np.where(some, out - out[..., anchor, None], np.nan)
 
 
 def count_wins(answers: Sequence[tuple[int, int]], sources: int) -> np.ndarray:
@@ -48,8 +47,7 @@ def with_intervals(groups: Sequence[Sequence[tuple[int, int]]], sources: int, re
     """(strengths (n,), 95 % interval (2, n)) by bootstrap over groups of answers (a listener's, or one trial each)."""
     tables = np.stack([count_wins(g, sources) for g in groups])
     rng = np.random.default_rng(0)
-    drawn = [strengths(tables[rng.integers(len(tables), size=len(tables))].sum(0)) for _ in range(resamples)]
-    table = np.array(drawn)
+    table = strengths(np.stack([tables[rng.integers(len(tables), size=len(tables))].sum(0) for _ in range(resamples)]))
     ends = np.full((2, sources), np.nan)
     some = np.isfinite(table).any(0)
     ends[:, some] = np.nanquantile(table[:, some], (0.025, 0.975), axis=0)

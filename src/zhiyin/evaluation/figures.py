@@ -25,7 +25,7 @@ from zhiyin.score import Score
 
 BARS = 16  # of a window
 MOST_BARS = 256  # of a piece; what comes later is not looked at
-MOST_WINDOWS = 8
+MOST_WINDOWS = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "corpus": ("corpus", "List, fetch, build and check collections of scores."),
     "models": ("models", "List model packages, show a card, check the hashes."),
     "evaluate": ("evaluate", "Measure a model package on held-out pieces."),
+    "listen": ("listen", "Make a blind listening page; analyse the answers that come back."),
     "credit": ("credit", "Say which collections of the training music a piece owes to."),
     "convert": ("convert", "Read a score file and write it in another format."),
     "show": ("show", "Say what a score file holds; draw its piano roll and notation."),
