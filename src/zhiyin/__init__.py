@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zhiyin.corpus.build import build as build_corpus
     from zhiyin.encoding import decode, encode, quantize
     from zhiyin.errors import ZhiyinError
+    from zhiyin.evaluation.scorecard import judge
     from zhiyin.formats.catalog import load, save
     from zhiyin.inference.arranging import accompany, arrange, harmonise
     from zhiyin.inference.chords import chords
@@ -52,6 +53,7 @@ _HOME = {
     "encode": "zhiyin.encoding",
     "find_key": "zhiyin.measures.key",
     "infill": "zhiyin.inference.infill",
+    "judge": "zhiyin.evaluation.scorecard",
     "list_packages": "zhiyin.provenance.package",
     "load": "zhiyin.formats.catalog",
     "load_package": "zhiyin.provenance.package",

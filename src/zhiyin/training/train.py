@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from zhiyin import __version__
 from zhiyin.corpus.build import BuildOptions, build
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding import ENCODING
@@ -38,6 +37,7 @@ from zhiyin.training.relabel import RelabelledCorpus, relabel
 from zhiyin.training.restore import restore_network, weight_map
 from zhiyin.training.style_facts import composer_facts, style_facts
 from zhiyin.training.whiten import WINDOWS, whiten
+from zhiyin.version import __version__
 
 DEFAULT_MINUTES = 10.0
 SAMPLING = {  # tuned by looking at takes of eight styles; below 1.0 the rhythm stalls in even eighths (lab notebook)

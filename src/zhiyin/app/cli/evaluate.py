@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zhiyin.app.cli.common import Json, Quiet, new_app, print_json, tell
+from zhiyin.app.cli.common import Json, Quiet, new_app, print_json, progress_bar, tell
 
 app = new_app()
 
@@ -100,3 +100,32 @@ def _frame_lines(result: dict[str, Any]) -> list[str]:
                     f"  (n = {found['frames' + key]:,} frames, {found['pieces']} pieces)"
                 )
     return lines
+
+
+@app.command()
+def generation(
+    model: Annotated[str, typer.Argument(help="A package's name or folder.")],
+    data: Annotated[Path, typer.Option("--data", help="The built corpus that it was trained on: its valid and test splits are compared with.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the pieces, finished sections and the report; a run goes on there.")],
+    pieces: Annotated[int, typer.Option("--pieces", help="Human pieces at most (0 = all).")] = 450,
+    sections: Annotated[str, typer.Option("--sections", help="Only these, by commas.")] = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compose to the controls of held-out human pieces and measure how the two differ: two-sample test, statistics, faults, form.
+
+    Example: zhiyin evaluate generation default --data corpus --out out/quality
+    """
+    from zhiyin.evaluation.generation import Setting, evaluate_generation, headline
+
+    began = time.monotonic()
+    setting = Setting(pieces=pieces, sections=tuple(s.strip() for s in sections.split(",") if s.strip()))
+    with progress_bar("evaluating", quiet=quiet or json) as progress:
+        result = evaluate_generation(model, data, out, setting=setting, progress=progress)
+    files = [str(out / name) for name in ("report.html", "quality.json")]
+    if json:
+        print_json({"files": files, "seconds": round(time.monotonic() - began, 2), **result})
+        return
+    for line in headline(result):
+        tell(line, quiet=quiet)
+    tell("written: " + ", ".join(files), quiet=quiet)
