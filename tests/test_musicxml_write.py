@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from zhiyin.errors import InputError
 from zhiyin.formats.musicxml_write import musicxml_text, write_musicxml
+from zhiyin.formats.notation import Meter
 from zhiyin.score.score import Mark, Part, Score, bars_array, notes_array, regular_bars
 
 METERS = [
@@ -473,3 +474,31 @@ def test_same_score_same_bytes_and_mxl_holds_the_same_document(tmp_path) -> None
 def test_an_unwritable_place_is_said(tmp_path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write_musicxml(_tune([60]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("meter", "mark"),
+    [((4, 4), ("quarter", 0, 120)), ((2, 1), ("whole", 0, 30)), ((2, 2), ("half", 0, 60)), ((6, 8), ("quarter", 1, 80)),
+     ((6, 4), ("half", 1, 40)), ((5, 8), ("quarter", 0, 120)), ((9, 16), ("eighth", 1, 160))],
+)  # fmt: skip
+def test_the_metronome_counts_the_beat_of_the_meter(meter: tuple[int, int], mark: tuple[str, int, int]) -> None:
+    bars = regular_bars(1, 24, *meter, tempo_qpm=120)
+    root = ET.fromstring(
+        musicxml_text(Score(notes_array([(0, 24, 60)]), bars, (Part("A", 73),), 24, (Mark(0, "tempo", "Moderato"),)))
+    )
+    sign = root.find(".//metronome")
+    found = (sign.findtext("beat-unit"), len(sign.findall("beat-unit-dot")), int(sign.findtext("per-minute")))
+    assert found == mark
+    assert root.find(".//sound").get("tempo") == "120"
+
+
+def test_a_meter_of_thirds_has_a_beat_too() -> None:
+    assert Meter(4, 3).beat == ("quarter", 0, 1.0)
+
+
+@pytest.mark.parametrize(("program", "pitch", "sign"), [(42, 62, "F"), (42, 76, "G"), (40, 62, "G"), (73, 50, "F")])
+def test_low_instruments_keep_the_bass_clef(program: int, pitch: int, sign: str) -> None:
+    root = ET.fromstring(
+        musicxml_text(Score(notes_array([(0, 96, pitch)]), regular_bars(1, 24), (Part("A", program),), 24))
+    )
+    assert root.findtext(".//clef/sign") == sign

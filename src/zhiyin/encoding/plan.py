@@ -115,7 +115,7 @@ def _cadence_at(score: Score, bar: int) -> int:
     end = begin + int(score.bars["duration"][bar])
     lo, hi = np.searchsorted(score.notes["onset"], [max(begin - 96, 0), end])
     notes = score.notes[lo:hi]
-    drums = np.array([p.drums for p in score.parts])
+    drums = score.drums
     notes = notes[~drums[notes["part"]]]
     if not len(notes):
         return 1 + CADENCES.index("other")
@@ -146,7 +146,7 @@ def bar_chords(score: Score) -> np.ndarray:
 
 def pitch_class_time(score: Score) -> np.ndarray:
     """Sounding time per bar and pitch class in quarters, float (bars, 12), pitched parts only; a note counts in the bar it begins in."""
-    drums = np.array([p.drums for p in score.parts])[score.notes["part"]]
+    drums = score.drums[score.notes["part"]]
     notes = score.notes[~drums]
     bar = score.bar_of(notes["onset"])
     room = score.bars["onset"][bar] + score.bars["duration"][bar] - notes["onset"]

@@ -106,7 +106,7 @@ def _controls(score: Score) -> np.ndarray:
     out = np.zeros(len(CONTROLS), dtype=np.int16)
     quarters = float(score.bars["duration"].sum()) / STEPS_PER_QUARTER
     out[CONTROL_COLUMN["density"]] = level(len(score.notes) / quarters, DENSITY_EDGES)
-    drums = np.array([p.drums for p in score.parts])[score.notes["part"]]
+    drums = score.drums[score.notes["part"]]
     if not drums.all():
         out[CONTROL_COLUMN["register"]] = level(float(score.notes["pitch"][~drums].mean()), REGISTER_EDGES)
     out[CONTROL_COLUMN["timing"]] = {"unknown": 0, "notated": 1, "performed": 2}[score.timing]

@@ -80,17 +80,17 @@ def dynamic(value: str) -> str:
     return f"<dynamics>{inner}</dynamics>"
 
 
-def tempo(words: str, qpm: float, compound: bool, shown: bool = True) -> tuple[str, str]:
+def tempo(words: str, qpm: float, beat: tuple[str, int, float], shown: bool = True) -> tuple[str, str]:
     """(direction type, sound) of a tempo: a word, a metronome mark and the speed in quarters per minute.
 
-    The metronome mark is rounded to a whole number; the sound keeps six digits.
+    beat: as ``Meter.beat`` gives it. The metronome mark is rounded to a whole number; the sound keeps six digits.
     """
     sound = f'<sound tempo="{qpm:.6g}"/>' if qpm > 0 else ""
     marked = qpm > 0 and shown
     types = [element("words", words + " " * marked, font_weight="bold")] if words else []
     if marked:
-        dot, speed = ("<beat-unit-dot/>", qpm / 1.5) if compound else ("", qpm)
-        inner = f"<beat-unit>quarter</beat-unit>{dot}{element('per-minute', round(speed))}"
+        unit, dots, quarters = beat
+        inner = f"{element('beat-unit', unit)}{'<beat-unit-dot/>' * dots}{element('per-minute', round(qpm / quarters))}"
         types.append(f"<metronome>{inner}</metronome>")
     return "</direction-type><direction-type>".join(types), sound
 

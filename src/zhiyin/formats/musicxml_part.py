@@ -22,6 +22,7 @@ _KEYBOARDS = frozenset([*range(9), *range(16, 21), 46])
 _STEPS = "FCGDAEB"
 _ACCIDENTALS = {-3: "flat-flat-flat", -2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp",
                 3: "triple-sharp"}  # fmt: skip
+_BASS_CLEF_PROGRAMS = frozenset((*range(32, 40), 42, 43, 57, 58, 70))  # basses, cello, trombone, tuba, bassoon
 _CLEFS = {"treble": ("G", 2, 0), "bass": ("F", 4, 0), "alto": ("C", 3, 0), "tenor": ("C", 4, 0),
           "treble_8": ("G", 2, -1), "percussion": ("percussion", 2, 0)}  # fmt: skip
 _DRUM_PLACES = {35: "F4", 36: "F4", 37: "C5", 38: "C5", 39: "C5", 40: "C5", 41: "G4", 42: "G5", 43: "A4", 44: "D4",
@@ -215,11 +216,11 @@ class PartWriter:
         for onset, listed in sorted(said.items()):
             time = self.page.ticks(onset)
             bar = self._bar_at(time, False)
-            compound = self._meter(bar).compound
+            beat = self._meter(bar).beat
             shown = len(said) <= len(bars) // 4 + 8
             speeds = [changes.get(onset, 0.0), *[0.0] * len(listed)]
             for word, speed in zip(listed or [""], speeds):
-                text = "|".join(words.tempo(word, speed, compound, shown=shown))
+                text = "|".join(words.tempo(word, speed, beat, shown=shown))
                 if text != "|":
                     out[bar].append((time - int(self.page.bars[bar]), -1, "^" + text, "0"))
 
@@ -309,7 +310,8 @@ class PartWriter:
             return "treble" if middle > 76 else "alto"
         if part.name.strip().lower().startswith("tenor") and middle < 65 and np.percentile(pitch, 10) > 47:
             return "treble_8"
-        return "bass" if middle < 58 else "treble"
+        # an instrument that reads the bass clef leaves it only where it plays high throughout
+        return "bass" if middle < (64 if part.program in _BASS_CLEF_PROGRAMS else 58) else "treble"
 
     # ------------------------------------------------------------ notes of one bar
 

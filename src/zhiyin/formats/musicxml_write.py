@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-import numpy as np
-
 from zhiyin.formats.files import atomic_write
 from zhiyin.formats.musicxml_marks import element
 from zhiyin.formats.musicxml_page import Page, page_of
@@ -66,7 +64,7 @@ def packed(text: str) -> bytes:
 
 def _completed(score: Score) -> Score:
     """Spellings, and dynamic marks from velocities, where the score has none."""
-    drums = np.array([p.drums for p in score.parts], dtype=bool)
+    drums = score.drums
     notes = score.notes
     if len(notes) and (notes["spelling"][~drums[notes["part"]]] == UNSPELLED).any():
         score = spell(score)

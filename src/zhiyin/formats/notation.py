@@ -89,6 +89,14 @@ class Meter:
         return n % 3 == 0 and ((n > 3 and d >= 4) or (n == 3 and d >= 8))
 
     @property
+    def beat(self) -> tuple[str, int, float]:
+        """What a metronome mark counts: note value, dots, quarters (a half in 2/2, a dotted quarter in 6/8, at least a quarter
+        in simple meters; a quarter where no note value fits)."""
+        ticks = 3 * self.unit if self.compound else max(self.unit, RESOLUTION)
+        ticks = ticks if ticks in _VALUES else RESOLUTION
+        return *_VALUES[ticks], ticks / RESOLUTION
+
+    @property
     def groups(self) -> tuple[int, ...]:
         """Units in each beat group of the bar, for example (3, 3) in 6/8, (2, 2, 3) in 7/8, (1, 1, 1) in 3/4."""
         n = self.numerator

@@ -63,7 +63,7 @@ def pitch_name(pitch: int, spelling: int = UNSPELLED, fifths: int = 0) -> str:
 
 def drum_mask(score: Score) -> np.ndarray:
     """Which notes belong to drum parts: bool, shape (notes,)."""
-    return np.array([part.drums for part in score.parts] or [False], dtype=bool)[score.notes["part"]]
+    return score.drums[score.notes["part"]]
 
 
 def note_label(score: Score, index: int) -> str:

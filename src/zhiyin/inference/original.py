@@ -140,7 +140,7 @@ def lines_of_score(score: Score, asked: np.ndarray) -> list[Line]:
     """The lines that are compared, in the score's ticks. asked: bool (notes,), notes that take part."""
     chosen = np.flatnonzero(asked)
     onset, duration, pitch, part = (score.notes[name][chosen] for name in ("onset", "duration", "pitch", "part"))
-    lines = lines_of(onset, duration, pitch, part, np.array([p.drums for p in score.parts], dtype=bool))
+    lines = lines_of(onset, duration, pitch, part, score.drums)
     return [replace(line, note=chosen[line.note]) for line in lines]
 
 

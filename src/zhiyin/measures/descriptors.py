@@ -50,7 +50,7 @@ NAMES: tuple[str, ...] = tuple(d.name for d in DESCRIPTORS)
 
 def describe(score: Score) -> np.ndarray:
     """The descriptors of a piece in the order of ``DESCRIPTORS``, float32 (D,), all finite. Linear in notes and bars."""
-    drums = np.array([p.drums for p in score.parts], dtype=bool)
+    drums = score.drums
     end = float(score.seconds(score.bars["onset"][-1] + score.bars["duration"][-1]))
     return describe_columns(score.notes, score.bars, drums, score.ticks_per_quarter, seconds=end, tempos=score.tempo_map())
 

@@ -85,7 +85,7 @@ def fifths_of(tonic: int, mode: int) -> int:
 def pitch_class_weights(score: Score, begin: int = 0, end: int | None = None) -> np.ndarray:
     """Sounding time of each pitch class in quarters within [begin, end) ticks, pitched parts only; float (12,)."""
     end = score.end if end is None else end
-    drums = np.array([p.drums for p in score.parts], dtype=bool)
+    drums = score.drums
     notes = score.notes
     pitched = notes[~drums[notes["part"]]] if len(notes) else notes
     low = np.maximum(pitched["onset"], begin)
@@ -166,7 +166,7 @@ def find_key(
 def last_bass(score: Score, begin: int = 0, end: int | None = None) -> int | None:
     """Lowest pitch of the last onset in the passage [begin, end) in ticks, pitched parts only."""
     end = score.end if end is None else end
-    drums = np.array([p.drums for p in score.parts], dtype=bool)
+    drums = score.drums
     notes = score.notes[(score.notes["onset"] >= begin) & (score.notes["onset"] < end)]
     notes = notes[~drums[notes["part"]]] if len(notes) else notes
     if not len(notes):

@@ -81,7 +81,7 @@ def out_of_range(score: Score) -> list[Problem]:
         notes = score.notes[score.notes["part"] == p]
         for note in notes[(notes["pitch"] < low) | (notes["pitch"] > high)]:
             text = f"pitch {int(note['pitch'])} outside {low}..{high}"
-            out.append(Problem("range", _bar(score, int(note["onset"])), p, text))
+            out.append(Problem("range", score.bar_number(int(note["onset"])), p, text))
     return out
 
 
@@ -94,7 +94,7 @@ def hands(score: Score) -> list[Problem]:
         notes = score.notes[(score.notes["part"] == p) & ~score.notes["grace"]]
         for onset, chord in _chords(notes):
             if not two_hands(chord):
-                out.append(Problem("hands", _bar(score, onset), p, f"chord {' '.join(map(str, chord))}"))
+                out.append(Problem("hands", score.bar_number(onset), p, f"chord {' '.join(map(str, chord))}"))
     return out
 
 
@@ -126,7 +126,7 @@ def breath(score: Score) -> list[Problem]:
                 text = f"{length:.0f} s without a breath"
                 out.append(
                     Problem(
-                        "breath", _bar(score, int(notes["onset"][first])), p, text, hard=length > 2 * PHRASE_SECONDS
+                        "breath", score.bar_number(int(notes["onset"][first])), p, text, hard=length > 2 * PHRASE_SECONDS
                     )
                 )
     return out
@@ -146,7 +146,7 @@ def speed(score: Score) -> list[Problem]:
         rate = 7 / np.maximum(seconds[7:] - seconds[:-7], 1e-9)
         if rate.max() > NOTES_PER_SECOND:
             at = int(rate.argmax())
-            out.append(Problem("speed", _bar(score, int(onsets[at])), p, f"{rate.max():.0f} onsets a second"))
+            out.append(Problem("speed", score.bar_number(int(onsets[at])), p, f"{rate.max():.0f} onsets a second"))
     return out
 
 
@@ -167,7 +167,7 @@ def hung_notes(score: Score) -> list[Problem]:
             & (score.notes["onset"] < stop[i])
         )
         if stop[i] > end or moves.sum() >= 8:
-            out.append(Problem("hung", _bar(score, int(note["onset"])), int(note["part"]), text))
+            out.append(Problem("hung", score.bar_number(int(note["onset"])), int(note["part"]), text))
     return out
 
 
@@ -186,7 +186,3 @@ def _chords(notes: np.ndarray) -> list[tuple[int, list[int]]]:
     edges = np.flatnonzero(np.diff(notes["onset"])) + 1
     groups = np.split(notes, edges) if len(notes) else []
     return [(int(g["onset"][0]), sorted(int(v) for v in g["pitch"])) for g in groups if len(g) > 1]
-
-
-def _bar(score: Score, onset: int) -> int:
-    return int(score.bars["number"][int(score.bar_of(onset))])

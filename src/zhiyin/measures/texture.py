@@ -15,13 +15,16 @@ def density(score: Score) -> float:
 
 def register(score: Score) -> float:
     """Mean pitch of the pitched parts in MIDI numbers (nan without pitched notes)."""
-    drums = np.array([p.drums for p in score.parts], dtype=bool)[score.notes["part"]]
+    drums = score.drums[score.notes["part"]]
     pitched = score.notes["pitch"][~drums]
     return float(pitched.mean()) if len(pitched) else float("nan")
 
 
 def polyphony(score: Score) -> float:
-    """Mean number of notes sounding together while anything sounds (MusPy's definition on exact time; 0 if nothing sounds)."""
+    """Mean number of notes sounding together while anything sounds (every note, drums too; 0 if nothing sounds).
+
+    What papers report is ``statistics.polyphony``: different pitches, drums left out.
+    """
     notes = score.notes[score.notes["duration"] > 0]
     times = np.r_[notes["onset"], notes["onset"] + notes["duration"]].astype(np.int64)
     change = np.r_[np.ones(len(notes), np.int64), -np.ones(len(notes), np.int64)]

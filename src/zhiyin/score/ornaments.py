@@ -151,7 +151,7 @@ class _Scale:
     def __init__(self, score: Score) -> None:
         self.score = score
         self.bar = score.bar_of(score.notes["onset"])
-        self.drums = np.array([p.drums for p in score.parts], dtype=bool)
+        self.drums = score.drums
 
     def steps(self, row: int) -> tuple[int, int]:
         """Semitones (up, down) from a note to its neighbours: 1 or 2 each."""

@@ -79,7 +79,7 @@ def melody_and_bass(score: Score) -> np.ndarray:
     """
     notes = score.notes
     role = np.zeros(len(notes), dtype=np.int8)
-    pitched = np.flatnonzero(~np.array([p.drums for p in score.parts], dtype=bool)[notes["part"]] & ~notes["grace"])
+    pitched = np.flatnonzero(~score.drums[notes["part"]] & ~notes["grace"])
     sounding: list[tuple[int, int]] = []  # (end, pitch)
     onsets = notes["onset"][pitched]
     for group in np.split(pitched, np.flatnonzero(np.diff(onsets)) + 1) if len(pitched) else []:
@@ -99,7 +99,7 @@ def _velocities(score: Score, role: np.ndarray, amount: float, rng: np.random.Ge
     starts = phrase_starts(score)
     change = 3.5 * arch(position_in(starts, notes["onset"], score.end), 0.6)
     change += 3.0 * arch(position_in(starts[::2], notes["onset"], score.end), 0.6)
-    drums = np.array([p.drums for p in score.parts], dtype=bool)[notes["part"]]
+    drums = score.drums[notes["part"]]
     change += np.where(drums, 0, np.clip(0.14 * (notes["pitch"] - 64.0), -4, 4))
     change += np.select([drums, role == 1, role == -1], [0, 6, -3], -8)
     change += _metrical_accent(score)
@@ -181,7 +181,7 @@ def _with_tempo(score: Score, amount: float, rng: np.random.Generator) -> Score:
 def _onsets(score: Score, role: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
     """Onsets (notes,) in ticks, moved by milliseconds; grace notes before their beat, one after the other."""
     notes = score.notes
-    drums = np.array([p.drums for p in score.parts], dtype=bool)[notes["part"]]
+    drums = score.drums[notes["part"]]
     alone = _alone(notes)
     seconds = rng.normal(0, _SPREAD, len(notes)) - np.where((role == 1) & ~alone, _LEAD, 0.0)
     seconds = np.clip(seconds * np.where(drums, 0.4, 1.0), -_LARGEST, _LARGEST)

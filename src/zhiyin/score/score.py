@@ -148,6 +148,15 @@ class Score:
         """Row in ``bars`` that each onset (ticks) lies in; onsets past the end count to the last bar."""
         return np.maximum(np.searchsorted(self.bars["onset"], onset, side="right") - 1, 0)
 
+    def bar_number(self, onset: int) -> int:
+        """Number, as printed, of the bar that an onset (ticks) lies in."""
+        return int(self.bars["number"][self.bar_of(onset)])
+
+    @property
+    def drums(self) -> np.ndarray:
+        """Which parts are drums: bool (parts,)."""
+        return np.array([p.drums for p in self.parts], dtype=bool)
+
     def tempo_map(self) -> np.ndarray:
         """Tempo changes as float array (changes, 2): onset in ticks, quarters per minute. First row at 0."""
         points: dict[int, float] = {0: DEFAULT_TEMPO_QPM}
@@ -176,7 +185,7 @@ class Score:
     def transpose(self, semitones: int) -> Score:
         """Moves every pitched (not drum) note; keys and spellings move by the nearest fifths. Raises when a pitch leaves 0..127."""
         notes, bars = self.notes.copy(), self.bars.copy()
-        drums = np.array([p.drums for p in self.parts], dtype=bool)[notes["part"]] if len(notes) else np.zeros(0, bool)
+        drums = self.drums[notes["part"]]
         notes["pitch"][~drums] += semitones
         fifths = (semitones * 7 + 6) % 12 - 6
         known = bars["key"] != UNKNOWN_KEY

@@ -20,7 +20,7 @@ def spell(score: Score) -> Score:
     notes = score.notes
     if not len(notes):
         return score
-    drums = np.array([p.drums for p in score.parts], dtype=bool)[notes["part"]]
+    drums = score.drums[notes["part"]]
     todo = (notes["spelling"] == UNSPELLED) & ~drums
     if not todo.any():
         return score
