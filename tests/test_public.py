@@ -8,7 +8,7 @@ import pytest
 import zhiyin
 
 NAMES = {
-    "Mark", "Part", "Score", "ZhiyinError", "build_corpus", "compose", "continue_", "decode", "describe", "encode", "find_key",
+    "Mark", "Part", "Score", "ZhiyinError", "build_corpus", "classify", "compose", "continue_", "decode", "describe", "encode", "find_key",
     "list_packages", "load", "load_package", "original", "perform", "quantize", "save", "train", "__version__",
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zhiyin.encoding import decode, encode, quantize
     from zhiyin.errors import ZhiyinError
     from zhiyin.formats.catalog import load, save
+    from zhiyin.inference.classify import classify
     from zhiyin.inference.compose import compose
     from zhiyin.inference.continue_ import continue_
     from zhiyin.inference.original import original
@@ -35,6 +36,7 @@ _HOME = {
     "Score": "zhiyin.score",
     "ZhiyinError": "zhiyin.errors",
     "build_corpus": "zhiyin.corpus.build",
+    "classify": "zhiyin.inference.classify",
     "compose": "zhiyin.inference.compose",
     "continue_": "zhiyin.inference.continue_",
     "decode": "zhiyin.encoding",

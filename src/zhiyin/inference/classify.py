@@ -18,14 +18,15 @@ import numpy as np
 
 from zhiyin.encoding import EncodedPiece
 from zhiyin.errors import InputError, ZhiyinError
-from zhiyin.formats.catalog import load
-from zhiyin.inference.embed import embedder
-from zhiyin.inference.style_inputs import encoded, inputs_of
+from zhiyin.formats.catalog import FORMATS, load
+from zhiyin.inference.style_inputs import Hearing, encoded
 from zhiyin.inference.style_model import Head, StyleModel, open_model
 from zhiyin.inference.style_reasons import Reason, bars_that_mattered, reasons
+from zhiyin.inference.verdict_table import check_table, write_table
 from zhiyin.provenance.package import Package
 from zhiyin.score import Score
 
+__all__ = ["Answer", "Failure", "Verdict", "check_table", "classify", "classify_files", "score_files", "verdicts", "write_table"]
 CHUNK = 32  # files that are read and embedded together
 FEW_FILES = 64  # up to so many one process does it
 
@@ -34,10 +35,11 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """A label and its calibrated probability."""
+    """A label and its calibrated probability. one_collection: the only collection that the label was learnt from, else ""."""
 
     label: str
     probability: float
+    one_collection: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,19 +55,29 @@ class Verdict:
     bars: tuple[dict[str, Any], ...] = ()
 
     @property
+    def first(self) -> tuple[Answer, ...]:
+        """The answers of the first label set."""
+        return next(iter(self.answers.values()))
+
+    @property
     def style(self) -> str:
         """The first label set's best answer; "" where it is none of these."""
-        return "" if self.none else next(iter(self.answers.values()))[0].label
+        return "" if self.none else self.first[0].label
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         told: dict[str, Any] = {
             "none_of_these": self.none, "distance": round(self.distance, 3),
-            "answers": {k: [{"label": a.label, "probability": round(a.probability, 4)} for a in v] for k, v in self.answers.items()},
+            "answers": {k: [_answer(a) for a in v] for k, v in self.answers.items()},
         }  # fmt: skip
         if self.reasons_for or self.reasons_against or self.bars:
             told |= {"for": _told(self.reasons_for), "against": _told(self.reasons_against), "bars": list(self.bars)}
         return told
+
+
+def _answer(a: Answer) -> dict[str, Any]:
+    told: dict[str, Any] = {"label": a.label, "probability": round(a.probability, 4)}
+    return told | ({"one_collection": a.one_collection} if a.one_collection else {})
 
 
 def _told(found: Sequence[Reason]) -> list[dict[str, Any]]:
@@ -91,7 +103,7 @@ def classify(piece: Any, *, model: str | Path | Package = "style", top: int = 3,
     _check_top(top)
     opened = open_model(model)
     rows = encoded(piece if isinstance(piece, Score) else load(piece))
-    x = inputs_of([rows], embedder(opened.about["embedding"]["name"]))
+    x = opened.hearing.inputs([rows])
     verdict = verdicts(opened, x, top=top)[0]
     return _explained(opened, verdict, rows, x[0]) if explain else verdict
 
@@ -105,7 +117,7 @@ def verdicts(model: StyleModel, x: np.ndarray, *, top: int = 3) -> list[Verdict]
         p = head.probabilities(z)
         order = np.argsort(-p, axis=1)[:, :top]
         for i, best in enumerate(order):
-            found[i][head.name] = tuple(Answer(head.classes[k], float(p[i, k])) for k in best)
+            found[i][head.name] = tuple(Answer(head.classes[k], float(p[i, k]), head.one_collection.get(head.classes[k], "")) for k in best)
     return [Verdict(f, bool(d > 1), float(d)) for f, d in zip(found, distance)]
 
 
@@ -122,6 +134,21 @@ def _check_top(top: int) -> None:
         raise InputError("top out of range", expected="at least 1", received=str(top))
 
 
+def score_files(given: Sequence[str | Path]) -> list[Path]:
+    """The files named, and those that can be read below the folders named, in order. InputError where a folder has none."""
+    found: list[Path] = []
+    suffixes = tuple(s for s, kind in FORMATS.items() if kind.read)
+    for path in map(Path, given):
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and not p.name.startswith("."))
+        if not inside:
+            raise InputError(f"No scores in {path}", expected="files that can be read: " + " ".join(sorted(suffixes)), received="none")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
 def classify_files(
     files: Iterable[str | Path], *, model: str | Path | Package = "style", top: int = 3, workers: int = 0, progress: Progress | None = None
 ) -> tuple[dict[str, Verdict], list[Failure]]:
@@ -132,10 +159,9 @@ def classify_files(
     _check_top(top)
     paths = [str(f) for f in files]
     opened = open_model(model)
-    named = str(opened.about["embedding"]["name"])
     cut = [paths[i : i + CHUNK] for i in range(0, len(paths), CHUNK)]
     done, found, failed = 0, dict[str, Verdict](), list[Failure]()
-    for good, x, bad in _read(cut, named, _workers(workers, len(paths))):
+    for good, x, bad in _read(cut, opened.hearing, _workers(workers, len(paths))):
         failed += bad
         if good:
             found |= zip(good, verdicts(opened, x, top=top))
@@ -154,15 +180,15 @@ def _workers(asked: int, files: int) -> int:
     return asked or (min(os.cpu_count() or 1, files // FEW_FILES + 1) if files > FEW_FILES else 1)
 
 
-def _read(cut: Sequence[list[str]], named: str, workers: int) -> Iterable[Chunk]:
+def _read(cut: Sequence[list[str]], hearing: Hearing, workers: int) -> Iterable[Chunk]:
     if workers < 2 or len(cut) < 2:
-        yield from (inputs_of_files(paths, named) for paths in cut)
+        yield from (inputs_of_files(paths, hearing) for paths in cut)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(inputs_of_files, cut, [named] * len(cut))
+        yield from pool.map(inputs_of_files, cut, [hearing] * len(cut))
 
 
-def inputs_of_files(paths: Sequence[str], embedding: str) -> Chunk:
+def inputs_of_files(paths: Sequence[str], hearing: Hearing) -> Chunk:
     """(paths that could be read, their inputs (N, F), failures)."""
     good, pieces, failed = list[str](), list[EncodedPiece](), list[Failure]()
     for path in paths:
@@ -173,4 +199,4 @@ def inputs_of_files(paths: Sequence[str], embedding: str) -> Chunk:
             failed.append(Failure(path, str(e)))
         except Exception as e:  # a file that breaks a library must not cost the batch its other files
             failed.append(Failure(path, f"{type(e).__name__}: {e}"))
-    return good, inputs_of(pieces, embedder(embedding)) if pieces else np.empty((0, 0)), failed
+    return good, hearing.inputs(pieces) if pieces else np.empty((0, 0)), failed

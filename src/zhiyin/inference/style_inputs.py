@@ -8,14 +8,15 @@ another key, at another tempo, from another kind of file give the same descripto
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from zhiyin.encoding import EncodedPiece, decode, encode
 from zhiyin.errors import InputError
-from zhiyin.inference.embed import Embedder
-from zhiyin.measures.descriptors import DESCRIPTORS, describe, style_inputs
+from zhiyin.inference.embed import Embedder, embedder
+from zhiyin.measures.descriptors import DESCRIPTORS, describe
 from zhiyin.score import Score
 
 INPUTS = "style-inputs/1"
@@ -23,31 +24,43 @@ FEWEST_NOTES = 8
 EXCERPT = 256  # rows of the excerpt that is embedded
 EXCERPTS = 2  # at most, of long pieces
 WINDOW_BARS, MOST_WINDOWS, FEWEST_IN_WINDOW = 4, 24, 6
+HEARD = ("velocity", "tempo", "program", "register")  # what a classifier of one's own files may be told to hear besides
 
 
-@cache
-def columns() -> tuple[int, ...]:
-    """Columns of ``describe`` that are inputs: style inputs that do not move with transposition."""
-    return tuple(i for i in style_inputs() if not DESCRIPTORS[i].moves)
+@dataclass(frozen=True)
+class Hearing:
+    """What of a piece becomes inputs. hear: words of HEARD with commas between; embedding: name of a package, "" = no vector."""
+
+    hear: str = ""
+    embedding: str = "embedding"
+
+    @cached_property
+    def columns(self) -> tuple[int, ...]:
+        """Columns of ``describe`` that are inputs: style inputs that do not move with transposition, and what is heard besides."""
+        also = {w.strip() for w in self.hear.split(",") if w.strip()}
+        if unknown := also - set(HEARD):
+            raise InputError("Unknown kind of descriptors", expected=", ".join(HEARD), received=", ".join(sorted(unknown)))
+        return tuple(
+            i for i, d in enumerate(DESCRIPTORS)
+            if (not d.left_out or d.left_out in also) and (not d.moves or "register" in also)
+        )  # fmt: skip
+
+    def inputs(self, pieces: Sequence[EncodedPiece]) -> np.ndarray:
+        """Inputs of pieces, float32 (N, F): descriptors (of ``columns``), then the embedding."""
+        described = np.stack([self.described(decode(p)) for p in pieces])
+        return np.hstack([described, embedded(pieces, embedder(self.embedding))]) if self.embedding else described
+
+    def described(self, score: Score) -> np.ndarray:
+        """The descriptors of a score that are inputs, float32 (len(columns),)."""
+        return describe(score)[list(self.columns)]
 
 
-def descriptors_of(piece: EncodedPiece) -> np.ndarray:
-    """The descriptors of an encoded piece that are inputs, float32 (len(columns()),)."""
-    return describe(decode(piece))[list(columns())]
-
-
-def inputs_of(pieces: Sequence[EncodedPiece], embedder: Embedder) -> np.ndarray:
-    """Inputs of pieces, float32 (N, descriptors + D): descriptors, then the embedding."""
-    described = np.stack([descriptors_of(p) for p in pieces])
-    return np.hstack([described, embedded(pieces, embedder)])
-
-
-def embedded(pieces: Sequence[EncodedPiece], embedder: Embedder) -> np.ndarray:
+def embedded(pieces: Sequence[EncodedPiece], of: Embedder) -> np.ndarray:
     """The embedding of the excerpts of each piece, float32 (N, D), joined to length 1."""
     cut = [excerpts(p) for p in pieces]
-    vectors = embedder.embed([e for of in cut for e in of])
-    owner = np.repeat(np.arange(len(pieces)), [len(of) for of in cut])
-    out = np.zeros((len(pieces), embedder.width), dtype=np.float32)
+    vectors = of.embed([e for some in cut for e in some])
+    owner = np.repeat(np.arange(len(pieces)), [len(some) for some in cut])
+    out = np.zeros((len(pieces), of.width), dtype=np.float32)
     np.add.at(out, owner, vectors)
     return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
 

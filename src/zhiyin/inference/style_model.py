@@ -1,9 +1,9 @@
 """A fitted style classifier as plain arrays: standardising, linear scores, temperature, and how far is too far.
 
     z = (x - mean) / scale, clipped            inputs on one footing
-    scores = z @ weight + bias                 one head per label set, classes with equal priors
+    scores = z @ weight + bias                 one head per label set, labels as if equally common
     probabilities = softmax(scores / T)        T fitted on folds that the scores were not fitted on
-    distance = |whitened offset to the nearest training centre| and what the centres' axes leave over
+    distance = |whitened offset to the nearest training centre| + what the axes leave over
 
 scikit-learn fits the arrays (``training/style.py``); numpy alone uses them. Never a pickle.
 """
@@ -21,9 +21,9 @@ import numpy as np
 
 from zhiyin.errors import PackageError
 from zhiyin.formats.files import read_bytes
-from zhiyin.inference.style_inputs import INPUTS
+from zhiyin.inference.style_inputs import INPUTS, Hearing
 from zhiyin.provenance.package import STYLE as ARRAYS
-from zhiyin.provenance.package import Package, load_package
+from zhiyin.provenance.package import WEIGHTS, Package, load_package
 
 MAX_BYTES = 64 * 1024 * 1024
 CLIP = 4.0
@@ -31,7 +31,8 @@ CLIP = 4.0
 
 @dataclass(frozen=True)
 class Head:
-    """One label set. weight: float32 (F, C); bias: (C,); means: (F, C), what training pieces of a class measure, standardised."""
+    """One label set. weight: float32 (F, C); bias: (C,); means: (F, C), what training pieces of a class measure, standardised;
+    one_collection: label -> the only collection it was learnt from, where that is so."""
 
     name: str
     classes: tuple[str, ...]
@@ -39,6 +40,7 @@ class Head:
     bias: np.ndarray
     means: np.ndarray
     temperature: float = 1.0
+    one_collection: Mapping[str, str] = field(default_factory=dict)
 
     def scores(self, z: np.ndarray) -> np.ndarray:
         """Linear scores over the temperature, (N, C)."""
@@ -51,7 +53,8 @@ class Head:
 
 @dataclass(frozen=True)
 class Reach:
-    """Where training music lies. axes: (F, K) whitening; centres: (M, K); limit: the distance beyond which a piece is none of these."""
+    """Where training music lies. axes: (F, K), whitening and at right angles to each other; centres: (M, K) on them; spare: what is usual
+    beside the axes; limit: the distance beyond which a piece is none of these."""
 
     axes: np.ndarray
     centres: np.ndarray
@@ -59,10 +62,16 @@ class Reach:
     limit: float
 
     def distance(self, z: np.ndarray) -> np.ndarray:
-        """Distance (N,) to the nearest centre plus what the axes do not explain, each about 1 for held-out training music."""
+        """Distance (N,): to the nearest centre along the axes, plus what lies beside them, in units of what is usual."""
         place = z @ self.axes
-        near = np.sqrt(((place[:, None] - self.centres[None]) ** 2).mean(axis=2)).min(axis=1)
-        return near + np.sqrt((z**2).mean(axis=1)) / max(self.spare, 1e-9)
+        near = (place**2).sum(axis=1)[:, None] + (self.centres**2).sum(axis=1) - 2 * place @ self.centres.T
+        return np.sqrt(np.maximum(near.min(axis=1), 0) / self.axes.shape[1]) + self.beside(z) / self.spare
+
+    def beside(self, z: np.ndarray) -> np.ndarray:
+        """What the axes leave over of each input, root mean square (N,)."""
+        length = np.maximum((self.axes**2).sum(axis=0), 1e-12)
+        left = (z**2).sum(axis=1) - ((z @ self.axes) ** 2 / length).sum(axis=1)
+        return np.sqrt(np.maximum(left, 0) / z.shape[1])
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,8 @@ class StyleModel:
     scale: np.ndarray
     heads: tuple[Head, ...]
     reach: Reach
-    about: Mapping[str, Any] = field(default_factory=dict)
+    hearing: Hearing = field(default_factory=Hearing)
+    name: str = ""
 
     def standard(self, x: np.ndarray) -> np.ndarray:
         """Inputs (N, F) on one footing."""
@@ -112,19 +122,19 @@ def pack(model: StyleModel) -> bytes:
     return out.getvalue()
 
 
-def unpack(data: bytes, names: Sequence[Mapping[str, Any]], about: Mapping[str, Any] | None = None) -> StyleModel:
+def unpack(data: bytes, names: Sequence[Mapping[str, Any]], hearing: Hearing | None = None, name: str = "") -> StyleModel:
     """A model from its arrays. ``names``: {"name", "classes"} of every head, in order. Raises PackageError where they do not fit."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as a:
             heads = tuple(
                 Head(
                     str(n["name"]), tuple(map(str, n["classes"])), a[f"weight{i}"].astype(np.float32), a[f"bias{i}"],
-                    a[f"means{i}"].astype(np.float32), float(a[f"temperature{i}"]),
+                    a[f"means{i}"].astype(np.float32), float(a[f"temperature{i}"]), dict(n.get("one_collection", {})),
                 )
                 for i, n in enumerate(names)
             )  # fmt: skip
             reach = Reach(a["axes"].astype(np.float32), a["centres"].astype(np.float32), *map(float, a["reach"]))
-            model = StyleModel(a["mean"], a["scale"], heads, reach, about or {})
+            model = StyleModel(a["mean"], a["scale"], heads, reach, hearing or Hearing(), name)
     except (KeyError, ValueError, OSError, TypeError) as e:
         raise PackageError(f"{ARRAYS} is damaged", expected="the arrays of a style package", received=f"{type(e).__name__}: {e}") from None
     for head in model.heads:
@@ -152,4 +162,15 @@ def _kept(hash_: str, folder: Path) -> StyleModel:
             f"The package {package.name!r} reads other inputs", expected=INPUTS, received=str(facts.get("inputs")),
             hint="train it again: zhiyin train FOLDER --family style",
         )  # fmt: skip
-    return unpack(read_bytes(folder / ARRAYS, MAX_BYTES), facts["heads"], {"name": package.name, **facts})
+    hearing = Hearing(str(facts.get("hear", "")), str(facts.get("embedding", "")))
+    _check_embedding(package.name, hearing.embedding, str(facts.get("embedding_sha256", "")))
+    return unpack(read_bytes(folder / ARRAYS, MAX_BYTES), facts["heads"], hearing, package.name)
+
+
+def _check_embedding(name: str, embedding: str, expected: str) -> None:
+    """The vector must come from the very weights that the classifier was fitted on."""
+    if embedding and (received := load_package(embedding).manifest["files"][WEIGHTS]) != expected:
+        raise PackageError(
+            f"The package {name!r} was fitted on another {embedding!r}", expected=f"weights sha256 {expected[:16]}…",
+            received=f"{received[:16]}…", hint="train it again: zhiyin train FOLDER --family style",
+        )  # fmt: skip

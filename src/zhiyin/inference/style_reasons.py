@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from zhiyin.encoding import EncodedPiece
-from zhiyin.inference.style_inputs import columns, windows
+from zhiyin.inference.style_inputs import windows
 from zhiyin.inference.style_model import Head, StyleModel, softmax
-from zhiyin.measures.descriptors import DESCRIPTORS, describe
+from zhiyin.measures.descriptors import DESCRIPTORS
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def _number(value: float, unit: str) -> str:
 
 def reasons(model: StyleModel, head: Head, x: np.ndarray, answer: int, most: int = 4) -> tuple[list[Reason], list[Reason]]:
     """Descriptors for and against ``answer`` (index of a class) in inputs x (F,), the strongest first."""
-    width = len(columns())
+    columns = model.hearing.columns
+    width = len(columns)
     z = model.standard(x[None])[0]
     p = head.probabilities(z[None])[0]
     others = _others(p, answer)
@@ -54,7 +55,7 @@ def reasons(model: StyleModel, head: Head, x: np.ndarray, answer: int, most: int
     both: tuple[list[Reason], list[Reason]] = ([], [])
     told: set[str] = set()
     for i in order:
-        d, side = DESCRIPTORS[columns()[i]], both[int(signed[i] < 0)]
+        d, side = DESCRIPTORS[columns[i]], both[int(signed[i] < 0)]
         if agree[i] < 0.05 or len(side) >= most or d.source + d.unit + d.group in told:
             continue
         told.add(d.source + d.unit + d.group)
@@ -72,10 +73,10 @@ def _others(p: np.ndarray, answer: int) -> np.ndarray:
 
 def bars_that_mattered(model: StyleModel, head: Head, piece: EncodedPiece, answer: int, most: int = 3) -> list[dict[str, float | str]]:
     """Stretches of four bars whose own descriptors speak most for the answer: {"bars": "5-8", "score": log odds against the rest}."""
-    found = [(first, last, describe(score)[list(columns())]) for first, last, score in windows(piece)]
+    found = [(first, last, model.hearing.described(score)) for first, last, score in windows(piece)]
     if len(found) < 2:
         return []
-    width = len(columns())
+    width = len(model.hearing.columns)
     z = model.standard(np.hstack([np.stack([f[2] for f in found]), np.tile(model.mean[width:], (len(found), 1))]))
     p = softmax(head.scores(z))[:, answer]
     odds = np.log(np.maximum(p, 1e-9) / np.maximum(1 - p, 1e-9))

@@ -22,6 +22,7 @@ from zhiyin import __version__
 VERBS: dict[str, tuple[str, str]] = {
     "compose": ("compose", "Write a new piece, from nothing, from words, or from controls."),
     "continue": ("continue_", "Go on where a piece stops."),
+    "classify": ("classify", "Say which style pieces are in, how sure that is and why."),
     "original": ("original", "Say what a piece shares with the music a model was trained on."),
     "train": ("train", "Learn from a folder of scores; ends with a model package."),
     "corpus": ("corpus", "List, fetch, build and check collections of scores."),
