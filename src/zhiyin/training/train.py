@@ -213,7 +213,7 @@ def corpus_of(source: str | Path, run_folder: Path, options: TrainOptions, repor
     if not source.is_dir() and not (source.is_file() and source.suffix.lower() == ".csv"):
         raise InputError(
             f"{source} is not a folder",
-            expected="a folder of scores, a table of file,label (.csv) or a built corpus",
+            expected="a folder of scores or a built corpus",
             received=str(source),
             hint="zhiyin train my-midi-files",
         )
