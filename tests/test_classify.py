@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from music import tune
 from zhiyin.app.cli.main import main
 from zhiyin.encoding import encode
-from zhiyin.errors import FormatError, InputError, PackageError, TrainingError
+from zhiyin.errors import ControlError, FormatError, InputError, PackageError, TrainingError
 from zhiyin.formats.catalog import load, save
 from zhiyin.inference.classify import check_table, classify, classify_files, score_files, verdicts
+from zhiyin.inference.judge import Verdict, choose
+from zhiyin.inference.style_check import StyleCheck
 from zhiyin.inference.style_inputs import Hearing, windows
 from zhiyin.inference.style_model import Head, Reach, StyleModel, open_model, pack, softmax, unpack
 from zhiyin.measures.descriptors import DESCRIPTORS, NAMES
@@ -126,7 +129,7 @@ def test_bad_pieces_are_named(package, tmp_path):
     with pytest.raises(PackageError, match=r"The package 'default' does not classify. Expected a package with style.npz"):
         classify(dance("jig", 1), model="default")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"No scores in .*empty. Expected files that can be read"):
+    with pytest.raises(InputError, match=r"Nothing to describe in .*empty. Expected score files"):
         score_files([tmp_path / "empty"])
 
 
@@ -299,3 +302,25 @@ def test_recipes_of_the_family_are_known():
 def test_a_saved_piece_is_judged_as_the_score_was(package, tmp_path):
     save(dance("march", 8), tmp_path / "m.mid")
     assert classify(load(tmp_path / "m.mid"), model=package).style == classify(tmp_path / "m.mid", model=package).style == "march"
+
+
+# --- checking what was composed
+
+
+def test_a_take_is_heard_for_the_style_that_was_asked_for(package):
+    check = StyleCheck("jig", model=package)
+    assert check.hear(dance("jig", 60)).agrees
+    heard = check.hear(dance("waltz", 61))
+    assert not heard.agrees and heard.said == "waltz" and heard.probability < 0.5
+    assert check.hear(dance("jig", 1).replace(notes=dance("jig", 1).notes[:3])).far
+    with pytest.raises(ControlError, match=r"cannot check this style. Expected a style that it knows. Received jigg. hint: near: 'jig'"):
+        StyleCheck("jigg", model=package)
+    with pytest.raises(ControlError, match=r"Received no style. hint: name one"):
+        StyleCheck(None, model=package)
+
+
+def test_takes_that_are_not_agreed_are_not_chosen():
+    rows = [np.full((1, 6), i) for i in range(3)]
+    agreed = Verdict((), 1.0, 0.0)
+    assert choose(rows, [replace(agreed, agreed=False), agreed, replace(agreed, agreed=False)], 3) == [1]
+    assert not replace(agreed, agreed=False).good and agreed.good

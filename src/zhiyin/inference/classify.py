@@ -18,7 +18,8 @@ import numpy as np
 
 from zhiyin.encoding import EncodedPiece
 from zhiyin.errors import InputError, ZhiyinError
-from zhiyin.formats.catalog import FORMATS, load
+from zhiyin.formats.catalog import load
+from zhiyin.inference.describing import scores_below
 from zhiyin.inference.style_inputs import Hearing, encoded
 from zhiyin.inference.style_model import Head, StyleModel, open_model
 from zhiyin.inference.style_reasons import Reason, bars_that_mattered, reasons
@@ -136,17 +137,7 @@ def _check_top(top: int) -> None:
 
 def score_files(given: Sequence[str | Path]) -> list[Path]:
     """The files named, and those that can be read below the folders named, in order. InputError where a folder has none."""
-    found: list[Path] = []
-    suffixes = tuple(s for s, kind in FORMATS.items() if kind.read)
-    for path in map(Path, given):
-        if not path.is_dir():
-            found.append(path)
-            continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and not p.name.startswith("."))
-        if not inside:
-            raise InputError(f"No scores in {path}", expected="files that can be read: " + " ".join(sorted(suffixes)), received="none")
-        found += inside
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(f for path in map(Path, given) for f in (scores_below(path) if path.is_dir() else [path])))
 
 
 def classify_files(
