@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zhiyin.formats.catalog import load, save
     from zhiyin.inference.arranging import accompany, arrange, harmonise
     from zhiyin.inference.chords import chords
+    from zhiyin.inference.classify import classify
     from zhiyin.inference.compose import compose
     from zhiyin.inference.compose_for import compose_for
     from zhiyin.inference.continue_ import continue_
@@ -45,6 +46,7 @@ _HOME = {
     "ZhiyinError": "zhiyin.errors",
     "build_corpus": "zhiyin.corpus.build",
     "chords": "zhiyin.inference.chords",
+    "classify": "zhiyin.inference.classify",
     "compose": "zhiyin.inference.compose",
     "compose_for": "zhiyin.inference.compose_for",
     "continue_": "zhiyin.inference.continue_",

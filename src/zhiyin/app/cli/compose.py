@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,6 +97,9 @@ def compose(
             "--original", help="p95 or p99: no passage closer to the training music than so many human pieces come."
         ),
     ] = None,
+    check_style: Annotated[
+        bool, typer.Option("--check-style", help="Keep only candidates that `zhiyin classify` takes for the style asked for.")
+    ] = False,
     soundfont: Annotated[
         str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")
     ] = None,
@@ -125,7 +129,7 @@ def compose(
         "parts": parts, "density": _number(density), "register": _number(register), "form": form, "cadence": cadence, "title": title,
         "scale": scale, "ranges": tuple(ranges) if ranges else None, "rhythm": rhythm, "chords": chords, "like": like,
     }  # fmt: skip
-    sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "original": original}
+    sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "original": original, "check_style": check_style or None}
     given: dict[str, Any] = {k: v for k, v in {**controls, **sampling}.items() if v is not None}
     first_file: list[float] = []
 
@@ -198,6 +202,8 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}",
         quiet=quiet,
     )
+    if "agreed" in counts:
+        say(_agreed(counts, made.pieces[0].report), quiet=quiet)
     if "too_close" in counts:
         say(f"went back {counts['went_back']} times, gave up {counts['too_close']} takes as too close", quiet=quiet)
     for take in taken:
@@ -233,3 +239,12 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         ),
         quiet=quiet,
     )
+
+
+def _agreed(counts: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """With how many candidates the classifier agreed; what was kept where it was none."""
+    heard = report["style_check"]
+    if counts["agreed"]:
+        return f"the classifier agrees with {counts['agreed']} of {counts['written']} that they are {report['style']}; only such are kept"
+    taken = f"takes it for {heard['said']}" if not heard["none_of_these"] else "finds it like nothing that it knows"
+    return f"the classifier agrees with none of {counts['written']}: kept is the nearest, it {taken} ({report['style']} {100 * heard['probability']:.0f} %)"

@@ -129,3 +129,42 @@ def generation(
     for line in headline(result):
         tell(line, quiet=quiet)
     tell("written: " + ", ".join(files), quiet=quiet)
+
+
+@app.command()
+def style(
+    model: Annotated[str, typer.Argument(help="A package that classifies; left out, a recipe is measured by folds.")] = "",
+    data: Annotated[
+        Path, typer.Option("--data", help="A built corpus, a folder with a sub-folder per label, or a table file,label (.csv).")
+    ] = Path("."),
+    split: Annotated[str, typer.Option("--split", help="Which split of a corpus (left out: all of it).")] = "",
+    recipe: Annotated[str, typer.Option("--recipe", help="The recipe that folds are fitted by.")] = "own-labels",
+    repeats: Annotated[int, typer.Option("--repeats", help="How often the folds are drawn anew.")] = 3,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for pictures of confusion and calibration.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Accuracy, macro-F1, per label, confusion and calibration of a classifier, with 95 % intervals.
+
+    Example: zhiyin evaluate style --data my-labelled-files --out figures
+    """
+    from zhiyin.evaluation.style import evaluate_style, lines
+
+    began = time.monotonic()
+    with progress_bar("hearing", quiet=quiet or json) as update:
+        result = evaluate_style(
+            data, model=model, recipe=recipe, split=split, repeats=repeats, progress=lambda d, n, w="": update(d, n, w)
+        )
+    files: list[str] = []
+    if out:
+        from zhiyin.evaluation.style_picture import draw_calibration, draw_confusion
+
+        for name, figures in result["sets"].items():
+            files += [str(draw_confusion(figures, out / f"{name}-confusion.png", title=name)), str(draw_calibration(figures, out / f"{name}-calibration.png", title=name))]
+    if json:
+        print_json({"files": files, "seconds": round(time.monotonic() - began, 2), **result})
+        return
+    for line in lines(result):
+        tell(line, quiet=quiet)
+    for file in files:
+        tell(f"drawn: {file}", quiet=quiet)

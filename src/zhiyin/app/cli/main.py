@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "arrange": ("arrange", "Arrange a score for another ensemble."),
     "chords": ("chords", "Write chord symbols into a score; make a lead sheet."),
     "judge": ("judge", "Say how a piece compares with human pieces of a style."),
+    "classify": ("classify", "Say which style pieces are in, how sure that is and why."),
     "original": ("original", "Say what a piece shares with the music a model was trained on."),
     "train": ("train", "Learn from a folder of scores; ends with a model package."),
     "corpus": ("corpus", "List, fetch, build and check collections of scores."),
