@@ -9,8 +9,8 @@ import sys
 import time
 
 import pytest
-from music import tune
 
+from music import tune
 from zhiyin.app.cli.main import main
 from zhiyin.errors import InputError
 from zhiyin.formats.catalog import save

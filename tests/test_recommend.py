@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from music import tune
 
+from music import tune
 from zhiyin.app.cli.main import main
 from zhiyin.errors import InputError
 from zhiyin.formats.catalog import save
