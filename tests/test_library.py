@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from sqlalchemy import inspect, select
 
-from databases import library, new_database, postgres, url  # noqa: F401
 from zhiyin.errors import InputError
 from zhiyin.library import Library, library_if_there, open_library
 from zhiyin.library.events import Event, liking, read_heard, store_events
