@@ -6,18 +6,52 @@ import sys
 import pytest
 
 import zhiyin
-from zhiyin.app.cli.main import VERBS as TABLE
 
-VERBS = {"blend", "compose", "compress", "continue_", "original", "restore", "train", "vary"}  # the words of the CLI's verbs
-NAMES = VERBS | {
-    "Mark", "Part", "Score", "ZhiyinError", "build_corpus", "decode", "describe", "encode", "find_key",
-    "list_packages", "load", "load_package", "perform", "quantize", "save", "__version__",
-}  # fmt: skip
+VERBS = {  # as on the command line
+    "accompany",
+    "arrange",
+    "blend",
+    "chords",
+    "classify",
+    "compose",
+    "compress",
+    "continue_",
+    "harmonise",
+    "infill",
+    "judge",
+    "original",
+    "recommend",
+    "restore",
+    "train",
+    "vary",
+}
+OTHERS = {
+    "Mark",
+    "Part",
+    "Score",
+    "ZhiyinError",
+    "__version__",
+    "build_corpus",
+    "compose_for",
+    "decode",
+    "describe",
+    "encode",
+    "find_key",
+    "list_packages",
+    "load",
+    "load_package",
+    "perform",
+    "quantize",
+    "save",
+}
+NAMES = VERBS | OTHERS
 
 
 def test_the_public_names_are_these():
+    from zhiyin.app.cli.main import VERBS as TABLE
+
     assert set(zhiyin.__all__) == NAMES
-    assert len(NAMES - VERBS) <= 20  # the verbs' own words do not count
+    assert len(OTHERS) <= 20
     assert {v.rstrip("_") for v in VERBS} <= set(TABLE)
     for name in NAMES - {"train"}:
         thing = getattr(zhiyin, name)
