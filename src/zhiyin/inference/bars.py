@@ -54,6 +54,7 @@ def compose_bars(
         if not low <= value <= high:
             raise ControlError(f"{name} out of range", expected=f"{low}..{high}", received=f"{value:g}")
     package = model if isinstance(model, Package) else load_package(model)
+    package.graph_path(GENERATE)
     if package.manifest.get("roll") not in (None, ROLL):
         raise PackageError(f"The package {package.name!r} has another roll", expected=ROLL, received=str(package.manifest.get("roll")))
     seed = secrets.randbelow(2**31) if seed is None else seed

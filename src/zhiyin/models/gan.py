@@ -98,7 +98,7 @@ class Generator(nn.Module):
 
     def logits(self, noise: Tensor, length: Tensor) -> Tensor:
         """noise (B, 1 + N + K + K N, Z), length (B,) -> logits (B, K, N, 16, P, 2)."""
-        c, b = self.chosen, len(noise)
+        c, b = self.chosen, noise.shape[0]  # not len: that would be frozen in the exported graph
         whole, bar, part, both = noise.split([1, c.bars, c.lines, c.bars * c.lines], 1)
         shape = (b, c.lines, c.bars, c.noise)
         parts = (whole[:, None].expand(shape), bar[:, None].expand(shape), part[:, :, None].expand(shape), both.reshape(shape))
