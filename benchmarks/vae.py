@@ -17,7 +17,7 @@ from common import about, share, write
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding.sixteenths import BAR_LENGTHS, FIRST_PITCH, HOLD, NONE
 from zhiyin.inference.attributes import ATTRIBUTES
-from zhiyin.inference.latent import PUSH, push_of
+from zhiyin.inference.latent import PUSH, moved_along, push_of
 from zhiyin.inference.latent_space import LatentModel, latent_model
 from zhiyin.models.vae import ACTIVE
 from zhiyin.provenance.package import Package, load_package
@@ -57,7 +57,7 @@ def _pools(corpus: Corpus, bars: int, lines: int) -> tuple[Pool, Pool]:
 def measured(package: Package, latent: LatentModel, test: Pool, train: Pool, count: int) -> dict[str, Any]:
     """All figures of one package."""
     rng = np.random.default_rng(SEED)
-    which = rng.permutation(len(test.begin))[: max(64, count * 2 // latent.bars)]
+    which = rng.permutation(len(test.begin))[: max(200, count * 2 // latent.bars)]
     grid, length = test.take(which), test.length[which]
     mean, _ = latent.encode(grid, length)
     there = grid != NONE
@@ -114,18 +114,31 @@ def onset_f1(found: np.ndarray, truth: np.ndarray) -> float:
 
 
 def attributes(package: Package, latent: LatentModel, mean: np.ndarray, length: np.ndarray) -> dict[str, Any]:
-    """How often the measured attribute moves the way it was asked to: 200 windows, half up and half down, by amount."""
-    z, length = mean[:TRIALS], length[:TRIALS]
-    sign = np.where(np.arange(len(z)) % 2, -1.0, 1.0).astype(np.float32)
-    plain, out = latent.decode(z, length), {}
+    """How often the measured attribute moves the way it was asked to: 200 windows, half up and half down, at amount 0.5.
+
+    Of what is already nothing (no syncopation, a range of 0) less cannot be asked: such windows are asked for more.
+    """
+    every, all_lengths, out = mean[: 4 * TRIALS], length[: 4 * TRIALS], {}
+    written = latent.decode(every, all_lengths)
     for name in package.manifest["attributes"]:
+        at = _trials(ATTRIBUTES[name](written), name)
+        z, length, before = every[at], all_lengths[at], ATTRIBUTES[name](written)[at]
+        sign = np.where(np.arange(len(z)) < len(z) // 2, -1.0, 1.0).astype(np.float32)
         push = push_of(package, [name], [])
-        before = ATTRIBUTES[name](plain)
+        straight = latent.decode(z + 0.5 * PUSH * sign[:, None] * push, length)
+        kept = [moved_along(latent, z[sign == s], length[sign == s], s * push, [(name, s)], amount=0.5, seed=SEED) for s in (1.0, -1.0)]
+        moves = [(ATTRIBUTES[name](latent.decode(k, length[sign == s])) - before[sign == s]) * s > 1e-9 for k, s in zip(kept, (1.0, -1.0))]
         out[name] = {
-            f"amount {amount}": share(((ATTRIBUTES[name](latent.decode(z + amount * PUSH * sign[:, None] * push, length)) - before) * sign > 0).tolist())
-            for amount in (0.3, 0.6, 1.0)
-        }
+            "as the verb does": share(np.concatenate(moves).tolist()), "vector alone": share(((ATTRIBUTES[name](straight) - before) * sign > 1e-9).tolist()),
+        }  # fmt: skip
     return out
+
+
+def _trials(value: np.ndarray, name: str) -> np.ndarray:
+    """Indices of the trials' windows: the first half can have less of it."""
+    can = np.flatnonzero(value > 0) if name != "mode" else np.arange(len(value))
+    down = can[: TRIALS // 2]
+    return np.concatenate([down, np.setdiff1d(np.arange(len(value)), down)[: TRIALS - TRIALS // 2]])
 
 
 if __name__ == "__main__":

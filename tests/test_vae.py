@@ -10,7 +10,7 @@ from zhiyin.encoding.sixteenths import CLASSES, NONE
 from zhiyin.errors import ControlError, InputError, PackageError, TrainingError
 from zhiyin.formats.catalog import save
 from zhiyin.inference.attributes import ATTRIBUTES, directions
-from zhiyin.inference.latent import blend, push_of, vary_latent
+from zhiyin.inference.latent import blend, moved_along, push_of, vary_latent
 from zhiyin.inference.latent_space import LatentModel, latent_model, slerp, windows_of
 from zhiyin.models.vae import VAE, VAESizes, kl
 from zhiyin.provenance.package import load_package
@@ -186,8 +186,14 @@ def test_neighbours_and_attributes(result, corpus):
     latents = np.zeros((len(grid), 4), dtype=np.float32)
     for column, measure in enumerate(ATTRIBUTES.values()):
         latents[:, column] = measure(grid)
-    for column, (name, way) in enumerate(directions(latents, grid).items()):
-        assert way[column] > 0 and list(ATTRIBUTES)[column] == name
+    for name, way in directions(latents, grid).items():
+        assert way[list(ATTRIBUTES).index(name)] > 0
+    latent, length = latent_model(result.package), pool.length[:40]
+    z = latent.encode(grid[:40], length)[0]
+    straight = z + 3 * 0.5 * push_of(result.package, ["density"], [])
+    z = {"as asked": moved_along(latent, z, length, push_of(result.package, ["density"], []), [("density", 1.0)], amount=0.5, seed=1), "plain": z, "straight": straight}
+    found = {name: ATTRIBUTES["density"](latent.decode(value, length)) for name, value in z.items()}
+    assert (found["as asked"] > found["plain"]).mean() >= (found["straight"] > found["plain"]).mean() > 0
 
 
 def test_attributes_of_known_bars():
