@@ -8,7 +8,7 @@ import pytest
 import zhiyin
 
 VERBS = {
-    "accompany", "arrange", "chords", "compose", "continue_", "harmonise", "infill", "original", "train",
+    "again", "repair", "vary", "accompany", "arrange", "chords", "compose", "continue_", "harmonise", "infill", "original", "train",
 }  # as on the command line  # fmt: skip
 OTHERS = {
     "Mark", "Part", "Score", "ZhiyinError", "build_corpus", "decode", "describe", "encode", "find_key", "list_packages", "load",

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from zhiyin.encoding import decode, encode, quantize
     from zhiyin.errors import ZhiyinError
     from zhiyin.formats.catalog import load, save
+    from zhiyin.inference.again import again
     from zhiyin.inference.arranging import accompany, arrange, harmonise
     from zhiyin.inference.chords import chords
     from zhiyin.inference.compose import compose
     from zhiyin.inference.continue_ import continue_
     from zhiyin.inference.infill import infill
     from zhiyin.inference.original import original
+    from zhiyin.inference.repair import repair
+    from zhiyin.inference.vary import vary
     from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
     from zhiyin.provenance.package import list_packages, load_package
@@ -40,6 +43,7 @@ _HOME = {
     "Part": "zhiyin.score",
     "Score": "zhiyin.score",
     "ZhiyinError": "zhiyin.errors",
+    "again": "zhiyin.inference.again",
     "build_corpus": "zhiyin.corpus.build",
     "chords": "zhiyin.inference.chords",
     "compose": "zhiyin.inference.compose",
@@ -55,8 +59,10 @@ _HOME = {
     "original": "zhiyin.inference.original",
     "perform": "zhiyin.score.performance",
     "quantize": "zhiyin.encoding",
+    "repair": "zhiyin.inference.repair",
     "save": "zhiyin.formats.catalog",
     "train": "zhiyin.training.train",
+    "vary": "zhiyin.inference.vary",
 }
 _OTHER_NAME = {"build_corpus": "build"}
 
