@@ -9,6 +9,7 @@ import zhiyin
 
 VERBS = {  # as on the command line
     "accompany",
+    "again",
     "arrange",
     "chords",
     "classify",
@@ -19,7 +20,9 @@ VERBS = {  # as on the command line
     "judge",
     "original",
     "recommend",
+    "repair",
     "train",
+    "vary",
 }
 OTHERS = {
     "Mark",

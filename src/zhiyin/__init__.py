@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zhiyin.errors import ZhiyinError
     from zhiyin.evaluation.scorecard import judge
     from zhiyin.formats.catalog import load, save
+    from zhiyin.inference.again import again
     from zhiyin.inference.arranging import accompany, arrange, harmonise
     from zhiyin.inference.chords import chords
     from zhiyin.inference.classify import classify
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from zhiyin.inference.infill import infill
     from zhiyin.inference.original import original
     from zhiyin.inference.recommend import recommend
+    from zhiyin.inference.repair import repair
+    from zhiyin.inference.vary import vary
     from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
     from zhiyin.provenance.package import list_packages, load_package
@@ -44,6 +47,7 @@ _HOME = {
     "Part": "zhiyin.score",
     "Score": "zhiyin.score",
     "ZhiyinError": "zhiyin.errors",
+    "again": "zhiyin.inference.again",
     "build_corpus": "zhiyin.corpus.build",
     "chords": "zhiyin.inference.chords",
     "classify": "zhiyin.inference.classify",
@@ -63,8 +67,10 @@ _HOME = {
     "perform": "zhiyin.score.performance",
     "quantize": "zhiyin.encoding",
     "recommend": "zhiyin.inference.recommend",
+    "repair": "zhiyin.inference.repair",
     "save": "zhiyin.formats.catalog",
     "train": "zhiyin.training.train",
+    "vary": "zhiyin.inference.vary",
 }
 _OTHER_NAME = {"build_corpus": "build"}
 

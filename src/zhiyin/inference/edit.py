@@ -7,7 +7,7 @@ was read can be written again with only the asked bars changed (``formats.splice
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class Job:
     """One edit as a verb asks for it.
 
     settings: all that determines it but seed, take and options, as a record writes it. harmony, narrow: see ``Sheet``.
-    told: further lines of the report.
+    join: makes a score of new rows. told: further lines of the report.
     """
 
     verb: str
@@ -90,6 +90,7 @@ class Job:
     harmony: bool = False
     narrow: Narrow | None = None
     opened: Opened | None = None
+    join: Callable[[Opened, np.ndarray], Score] = join
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -170,7 +171,7 @@ class Editor:
     def write(self, seed: int, takes: Sequence[int] | range) -> tuple[list[Written], list[Score]]:
         """The candidates with these numbers, and the scores they make."""
         written = write(self.opened, self.sampler, self.sheet, [take_seed(seed, k) for k in takes])
-        return written, [join(self.opened, w.rows) for w in written]
+        return written, [self.job.join(self.opened, w.rows) for w in written]
 
     def weigh(self, score: Score, written: Written) -> Verdict:
         """Problems of the new bars, and what leaps at the seams and an odd density cost."""

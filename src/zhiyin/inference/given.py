@@ -129,7 +129,7 @@ def _first_read(past: np.ndarray, given: np.ndarray, first: int, stop: int, budg
     """The first bar that is read: as many before the run as fit in ``budget`` rows, at least some, none too far to step from."""
     bars = np.sort(np.concatenate([past[:, BAR], given[given[:, BAR] < first, BAR]]))
     budget = max(budget - int((given[:, BAR] >= first).sum()), 0)
-    fits = int(bars[len(bars) - budget]) + 1 if len(bars) > budget else 0
+    fits = int(np.r_[bars, first - 1][len(bars) - budget]) + 1 if len(bars) > budget else 0
     shift = min(fits, max(first - _LEAST_BARS, 0))
     if not (past[:, BAR] >= max(shift, first - _MOST_STEP)).any():
         shift = max(shift, first - LOOKAHEAD)

@@ -22,6 +22,9 @@ from zhiyin import __version__
 VERBS: dict[str, tuple[str, str]] = {
     "compose": ("compose", "Write a new piece, from nothing, from words, or from controls."),
     "continue": ("continue_", "Go on where a piece stops."),
+    "again": ("again", "Run a file's own record again with something changed, the rest locked."),
+    "vary": ("vary", "Other notes in a piece's rhythm, harmony or contour."),
+    "repair": ("repair", "Write empty and damaged bars from what stands around them."),
     "infill": ("infill", "Write some bars of a piece anew; all else stays as it is."),
     "harmonise": ("harmonise", "Put chords under a tune: four voices of a melody."),
     "accompany": ("accompany", "Write new parts beside a score."),
