@@ -208,7 +208,8 @@ def test_recall_never_shows_a_piece_itself_and_moves_a_tune_to_its_key():
     tune = np.zeros((10, KEYS), np.uint8)
     tune[np.arange(10), [5, 7, 8, 5, 10, 7, 9, 6, 5, 4]] = 1
     recall = Recall([tune])
-    assert not recall.look(tune, own=0)[1][:, 2:].any()
+    own = recall.look(tune, own=0)
+    assert not own[1][:, 2:].any() and np.array_equal(own[1][:, :2], Recall([]).look(tune)[1][:, :2]) and own[1][:, :2].any()
     higher = np.roll(tune, 3, 1)
     shares, lengths = recall.look(higher)
     assert lengths[9, 3] > lengths[3, 3] > 0 and lengths[9, 2] <= 1
