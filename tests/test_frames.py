@@ -4,6 +4,7 @@ import itertools
 import json
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -267,3 +268,19 @@ def test_the_command(files, capsys):
     assert "set, lstm, bernoulli:" in out.out and "(n = 58 frames, 4 pieces)" in out.out and out.err == ""
     assert main(["evaluate", "frames", "--data", "nothing.mat"]) == 1
     assert "nothing.mat is not there" in capsys.readouterr().err
+
+
+DATA = Path(__file__).parents[2] / "shared" / "data" / "benchmarks" / "poly-frames.tar.zst"
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not DATA.is_file(), reason="../shared/data is not here")
+def test_the_published_sets_have_their_splits_and_49_chorales_with_tunes_of_their_own(tmp_path):
+    from zhiyin.corpus.archive import extract
+
+    pytest.importorskip("zstandard")
+    extract(DATA, tmp_path)
+    chorales, tunes = (load_frames(next(tmp_path.rglob(name))) for name in ("JSB_Chorales.mat", "Nottingham.mat"))
+    assert [len(chorales.pieces[s]) for s in SPLITS] == [229, 76, 77] and [chorales.frames(s) for s in SPLITS] == [13807, 4602, 4725]
+    assert [len(tunes.pieces[s]) for s in SPLITS] == [694, 173, 170] and tunes.keys == 88
+    assert len(clean_pieces(FrameBatches(chorales, frame_recipe("tcn", "bernoulli", 13807), first=False, whole=True))) == 49
