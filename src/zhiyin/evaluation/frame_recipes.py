@@ -36,12 +36,12 @@ _BEST: dict[tuple[str, str], dict[str, Any]] = {
     ("gru", "large"): {"width": 256, "hidden": 512, "layers": 1, "dropout": 0.2},
     ("tcn", "small"): {"width": 256, "hidden": 256, "layers": 4, "kernel": 3, "dropout": 0.4},
     ("tcn", "large"): {"width": 256, "hidden": 256, "layers": 6, "kernel": 3, "dropout": 0.2},
-    ("transformer", "small"): {"width": 128, "layers": 2, "heads": 4, "hidden": 344, "dropout": 0.3},
+    ("transformer", "small"): {"width": 128, "layers": 2, "heads": 4, "hidden": 344, "dropout": 0.35},
     ("transformer", "large"): {"width": 192, "layers": 3, "heads": 6, "hidden": 512, "dropout": 0.2},
 }  # fmt: skip
 _EXTRAS = {"recall": 1, "phase": 1, "moved": 1, "channels": 16, "head_hidden": 192}
 _PLAIN_STEPS = {"small": 2500, "large": 4000}
-_BEST_STEPS = {"small": 1800, "large": 3000}
+_BEST_STEPS = {"small": 900, "large": 2400}
 
 
 def frame_recipe(family: str, head: str, training_frames: int, *, extras: bool | None = None) -> Recipe:
