@@ -6,12 +6,11 @@ mostly told has one target a window; this is a hundred times as kind to it).
 
 from __future__ import annotations
 
-from worker import serve, timed  # first: the clock starts with it
+from worker import repeated, serve, timed  # first: the clock starts with it
 
 # isort: split
 import argparse
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -57,20 +56,12 @@ class Peer:
         """Optimiser steps for some seconds (fp32; ``precision`` is for the others)."""
         rng = np.random.default_rng(0)
 
-        def step() -> None:
+        def step(_: int) -> float:
             at = rng.integers(0, len(self.ids) - WINDOW - 1, BATCH)
             self.model.train_on_batch(self.eye[np.stack([self.ids[a : a + WINDOW] for a in at])], np.stack([self.ids[a + 1 : a + WINDOW + 1] for a in at]))
+            return BATCH * WINDOW / self.tokens_per_note
 
-        step()
-
-        def work() -> dict[str, float]:
-            began, steps = time.perf_counter(), 0
-            while time.perf_counter() - began < for_seconds:
-                step()
-                steps += 1
-            return {"steps": steps, "notes": steps * BATCH * WINDOW / self.tokens_per_note}
-
-        return timed(work)
+        return repeated(step, for_seconds)
 
 
 def main() -> None:

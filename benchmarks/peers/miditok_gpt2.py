@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from worker import serve, timed  # first: the clock starts with it
+from worker import repeated, serve, timed  # first: the clock starts with it
 
 # isort: split
 import argparse
 import json
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -77,7 +76,7 @@ class Peer:
         rng, ids = np.random.default_rng(0), self.flat
         self.model.train()
 
-        def step() -> None:
+        def step(_: int) -> float:
             at = rng.integers(0, max(1, len(ids) - WINDOW), BATCH)
             batch = torch.from_numpy(np.stack([ids[a : a + WINDOW] for a in at]))
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
@@ -85,17 +84,9 @@ class Peer:
             loss.backward()
             self.optimiser.step()
             self.optimiser.zero_grad(set_to_none=True)
+            return BATCH * WINDOW / self.tokens_per_note
 
-        step()
-
-        def work() -> dict[str, float]:
-            began, steps = time.perf_counter(), 0
-            while time.perf_counter() - began < for_seconds:
-                step()
-                steps += 1
-            return {"steps": steps, "notes": steps * BATCH * WINDOW / self.tokens_per_note}
-
-        return timed(work)
+        return repeated(step, for_seconds)
 
 
 def main() -> None:

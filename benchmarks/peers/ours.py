@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from worker import serve, timed  # first: the clock starts with it
+from worker import repeated, serve, timed  # first: the clock starts with it
 
 # isort: split
 import argparse
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +67,7 @@ class Ours:
             optimiser.zero_grad(set_to_none=True)
             return rows
 
-        step(0)
-
-        def work() -> dict[str, int]:
-            began, steps, rows = time.perf_counter(), 0, 0
-            while time.perf_counter() - began < for_seconds:
-                rows += step(steps + 1)
-                steps += 1
-            return {"steps": steps, "notes": rows}
-
-        return {**timed(work), "parameters": model.parameter_count}
+        return {**repeated(step, for_seconds), "parameters": model.parameter_count}
 
     def _learner(self, name: str, folder: Path) -> tuple[Any, Any, Any]:
         if name not in self.learners:

@@ -23,6 +23,20 @@ def timed(work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     return {**said, "seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - processor}
 
 
+def repeated(step: Callable[[int], float], for_seconds: float) -> dict[str, Any]:
+    """Takes steps 1, 2 … for some seconds, after step 0 outside of the clock; each says how many notes it learnt from."""
+    step(0)
+
+    def work() -> dict[str, float]:
+        began, steps, notes = time.perf_counter(), 0, 0.0
+        while time.perf_counter() - began < for_seconds:
+            steps += 1
+            notes += step(steps)
+        return {"steps": steps, "notes": notes}
+
+    return timed(work)
+
+
 def serve(commands: Mapping[str, Callable[..., Mapping[str, Any]]], facts: Mapping[str, Any]) -> None:
     """Says that it is ready, then answers until stdin ends. Whatever libraries print goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
