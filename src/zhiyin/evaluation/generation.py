@@ -56,9 +56,12 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Setting:
-    """What a run is made from. pieces: human pieces at most (0 = all that qualify); testers: of the test at 16 bars."""
+    """What a run is made from. pieces: human pieces at most (0 = all that qualify); splits: where they are from; testers: by name;
+    sections: by name (empty = all).
+    """
 
     pieces: int = 450
+    splits: tuple[str, ...] = ("valid", "test")
     testers: tuple[str, ...] = TESTERS
     sections: tuple[str, ...] = ()
 
@@ -72,7 +75,7 @@ class Run:
     @cached_property
     def pairs(self) -> list[Pair]:
         """Human pieces with what was composed to their controls."""
-        pairs = human_pairs(self.corpus, self.package, limit=self.setting.pieces)
+        pairs = human_pairs(self.corpus, self.package, splits=self.setting.splits, limit=self.setting.pieces)
         return compose_pairs(pairs, self.package, self.folder / "pieces", lambda done, total: self.progress(done, total, "pieces"))
 
     @cached_property
@@ -270,7 +273,7 @@ def evaluate_generation(
     run = Run(package, open_corpus(data), folder, setting, progress)
     result: dict[str, Any] = {
         "model": package.name, "family": package.manifest.get("family"), "model_hash": package.hash, "pieces": len(run.pairs),
-        "windows": int((run.windows.label == 1).sum()), "window_bars": BARS, "splits": ["valid", "test"],
+        "windows": int((run.windows.label == 1).sum()), "window_bars": BARS, "splits": list(setting.splits),
         "composed_notes": sum(len(c.rows) for _, c in run.sides), "human_notes": sum(len(h.rows) for h, _ in run.sides),
     }  # fmt: skip
     wanted: Sequence[str] = setting.sections or tuple(SECTIONS)

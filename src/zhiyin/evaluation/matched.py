@@ -195,8 +195,6 @@ def _kept(path: Path, pair: Pair) -> Excerpt:
         raise InputError(f"{path} is damaged", expected="an excerpt as written by this protocol", received=str(error), hint="delete it") from error
 
 
-
-
 def human_twins(corpus: Corpus, pairs: Sequence[Pair], package: Package, split: str = "train") -> list[tuple[Excerpt, Excerpt]]:
     """For each human excerpt another human one from ``split``: same style and collection, where possible same meter and parts.
 
@@ -205,9 +203,10 @@ def human_twins(corpus: Corpus, pairs: Sequence[Pair], package: Package, split: 
     styles = {p.id: (p.style, p.collection) for p in corpus.table}
     rng = np.random.default_rng(0)
     shelf: dict[tuple[str, str], list[Piece]] = {}
+    own = {pair.human.piece for pair in pairs}
     for i in rng.permutation(len(corpus.table)):
         piece = corpus.table[int(i)]
-        if piece.split == split:
+        if piece.split == split and piece.id not in own:
             shelf.setdefault((piece.style, piece.collection), []).append(piece)
     found = []
     for pair in pairs:
