@@ -195,7 +195,7 @@ def test_a_run_makes_pieces_to_the_controls_and_measures_them(result):
     found, out, _ = result
     assert found["pieces"] == 10 and found["windows"] >= 10 and found["composed_notes"] > 100
     assert set(found["two_sample"]["testers"]) == {"ngram"} and 0 <= found["two_sample"]["accuracy"] <= 1
-    assert set(found["two_sample"]["testers"]["ngram"]["by_kind"]) == {"train split"}
+    assert set(found["two_sample"]["testers"]["ngram"]["by_kind"]) == {"train split · in"}
     assert set(found["validity"]) == {"at_chance", "shuffled_told_apart", "valid"}
     assert found["faults"]["composed"]["pieces"] == 10 and found["form"]["composed"]["final_bass_is_the_tonic"]["n"] == 10
     assert headline(found)[0].startswith("default: 10 pieces")
