@@ -20,9 +20,15 @@ if TYPE_CHECKING:
     from zhiyin.errors import ZhiyinError
     from zhiyin.evaluation.scorecard import judge
     from zhiyin.formats.catalog import load, save
+    from zhiyin.inference.arranging import accompany, arrange, harmonise
+    from zhiyin.inference.chords import chords
+    from zhiyin.inference.classify import classify
     from zhiyin.inference.compose import compose
+    from zhiyin.inference.compose_for import compose_for
     from zhiyin.inference.continue_ import continue_
+    from zhiyin.inference.infill import infill
     from zhiyin.inference.original import original
+    from zhiyin.inference.recommend import recommend
     from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
     from zhiyin.provenance.package import list_packages, load_package
@@ -31,17 +37,24 @@ if TYPE_CHECKING:
     from zhiyin.training.train import train
 
 _HOME = {
+    "accompany": "zhiyin.inference.arranging",
+    "arrange": "zhiyin.inference.arranging",
+    "harmonise": "zhiyin.inference.arranging",
     "Mark": "zhiyin.score",
     "Part": "zhiyin.score",
     "Score": "zhiyin.score",
     "ZhiyinError": "zhiyin.errors",
     "build_corpus": "zhiyin.corpus.build",
+    "chords": "zhiyin.inference.chords",
+    "classify": "zhiyin.inference.classify",
     "compose": "zhiyin.inference.compose",
+    "compose_for": "zhiyin.inference.compose_for",
     "continue_": "zhiyin.inference.continue_",
     "decode": "zhiyin.encoding",
     "describe": "zhiyin.measures.descriptors",
     "encode": "zhiyin.encoding",
     "find_key": "zhiyin.measures.key",
+    "infill": "zhiyin.inference.infill",
     "judge": "zhiyin.evaluation.scorecard",
     "list_packages": "zhiyin.provenance.package",
     "load": "zhiyin.formats.catalog",
@@ -49,6 +62,7 @@ _HOME = {
     "original": "zhiyin.inference.original",
     "perform": "zhiyin.score.performance",
     "quantize": "zhiyin.encoding",
+    "recommend": "zhiyin.inference.recommend",
     "save": "zhiyin.formats.catalog",
     "train": "zhiyin.training.train",
 }

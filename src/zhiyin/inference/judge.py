@@ -19,11 +19,13 @@ DIFFERENT = 0.3  # least share of notes that two kept takes do not have in commo
 
 @dataclass(frozen=True)
 class Verdict:
-    """What speaks for and against a take. ``penalty``: nats a note that its faults cost it; lower is better."""
+    """What speaks for and against a take. ``penalty``: nats a note that its faults cost it; lower is better. ``agreed``: a style check
+    was not asked for, or heard the style that was."""
 
     problems: tuple[Problem, ...]
     nats: float
     penalty: float
+    agreed: bool = True
 
     @property
     def playable(self) -> bool:
@@ -33,7 +35,7 @@ class Verdict:
     @property
     def good(self) -> bool:
         """Whether it is playable and free of grave faults (it may be kept without waiting for others)."""
-        return self.playable and self.penalty < GRAVE
+        return self.playable and self.agreed and self.penalty < GRAVE
 
     def cost(self, typical: float) -> float:
         """What takes are ranked by: distance from the ``typical`` nats a note, plus penalties.
@@ -129,11 +131,11 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def choose(rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, kept: Sequence[int] = ()) -> list[int]:
-    """Indices of up to ``count`` takes: ``kept`` first, then playable ones by cost, each different from those before it."""
+    """Indices of up to ``count`` takes: ``kept`` first, then playable ones that are agreed by cost, each different from those before it."""
     out = list(kept)
     middle = float(np.median([v.nats for v in verdicts])) if verdicts else 0.0
     order = sorted(
-        (i for i, v in enumerate(verdicts) if v.playable and i not in out), key=lambda i: verdicts[i].cost(middle)
+        (i for i, v in enumerate(verdicts) if v.playable and v.agreed and i not in out), key=lambda i: verdicts[i].cost(middle)
     )
     for i in order:
         if len(out) >= count:
@@ -141,3 +143,19 @@ def choose(rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, 
         if all(distance(rows[i], rows[j]) >= DIFFERENT for j in out):
             out.append(i)
     return out
+
+
+def pick_takes(rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, how: str) -> list[int]:
+    """Indices of ``count`` takes: the best ones by cost, or ("diverse") the best one and then always the one furthest from
+    those kept, among the better half. Takes that cannot be played come last."""
+    middle = float(np.median([v.nats for v in verdicts]))
+    order = sorted(
+        range(len(verdicts)), key=lambda i: (sum(p.hard for p in verdicts[i].problems), verdicts[i].cost(middle))
+    )
+    if how == "best":
+        return order[:count]
+    pool, kept = order[: max(count, -(-len(order) // 2))], order[:1]
+    while len(kept) < count:
+        rest = [i for i in pool if i not in kept]
+        kept.append(max(rest, key=lambda i: min(distance(rows[i], rows[j]) for j in kept)))
+    return kept

@@ -116,6 +116,9 @@ class Run:
                     take.pitch_index > 0
                 )
                 self._seen[i] = take.pitch_index
+            feed["force"][i] = take.force
+            if take.pitches is not None:
+                feed["pitch_masks"][self._offset[i] + len(take.request.masks.pitch) - 1] = take.pitches
             if take.samples:
                 feed["uniform"][i] = take.uniform()
         found = self.session.look(self.memory, feed)

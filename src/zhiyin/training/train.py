@@ -36,10 +36,12 @@ from zhiyin.training.recipe import Recipe, load_recipe
 from zhiyin.training.relabel import RelabelledCorpus, relabel
 from zhiyin.training.restore import restore_network, weight_map
 from zhiyin.training.style_facts import composer_facts, style_facts
+from zhiyin.training.style_fit import STYLE
 from zhiyin.training.whiten import WINDOWS, whiten
 from zhiyin.version import __version__
 
 DEFAULT_MINUTES = 10.0
+OWN_LABELS = "own-labels"  # the recipe of --family style
 SAMPLING = {  # tuned by looking at takes of eight styles; below 1.0 the rhythm stalls in even eighths (lab notebook)
     "temperature": dict.fromkeys(ROW_FIELDS, 1.0) | {"pitch": 0.98, "velocity": 0.9},
     "top_p": dict.fromkeys(ROW_FIELDS, 0.97) | {"pitch": 0.95},
@@ -88,7 +90,7 @@ def train(
     ``minutes``: time budget. A run folder with a checkpoint is resumed.
     """
     options, report = options or TrainOptions(), report or (lambda _: None)
-    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or family or "transformer")
+    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or (OWN_LABELS if family == STYLE else family) or "transformer")
     if family and family != chosen.family:
         raise TrainingError(
             "Family and recipe differ", expected=f"family {chosen.family} as in the recipe", received=family
@@ -98,6 +100,10 @@ def train(
             raise TrainingError("minutes out of range", expected="> 0", received=str(minutes), hint="--minutes 10")
         chosen = chosen.replace(minutes=minutes, steps=0)
     chosen = chosen.replace(seed=seed)
+    if chosen.family == STYLE:
+        from zhiyin.training.style import train_style  # scikit-learn takes a second to import
+
+        return train_style(source, chosen, options, report)
     name = options.name or f"{Path(source).resolve().name}-{chosen.family}"
     run_folder = options.run_folder or packages_folder().parent / "runs" / name
     corpus = corpus_of(source, run_folder, options, report)
@@ -204,7 +210,7 @@ def own_music(package: Package, pieces: int = 8, bars: int = 16) -> list[tuple[l
 def corpus_of(source: str | Path, run_folder: Path, options: TrainOptions, report: Report) -> Corpus:
     """The corpus to learn from: ``source`` itself when it is a built one, else one built from its files into the run folder."""
     source = Path(source)
-    if not source.is_dir():
+    if not source.is_dir() and not (source.is_file() and source.suffix.lower() == ".csv"):
         raise InputError(
             f"{source} is not a folder",
             expected="a folder of scores or a built corpus",
