@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -213,8 +214,10 @@ def test_a_run_goes_on_where_it_stopped_and_says_the_same(result, corpus):
 
 def test_a_folder_of_another_model_is_refused(result, corpus):
     _, out, setting = result
-    with pytest.raises(InputError, match="holds pieces of another model. Expected pieces of [0-9a-f]{12}. Received [0-9a-f]{12}. hint: choose another --out"):
+    with pytest.raises(InputError, match="holds pieces of another model or of other settings. Expected pieces of [0-9a-f]{12}. Received [0-9a-f]{12}. hint: choose another --out"):
         evaluate_generation("rnn", corpus, out, setting=setting)
+    with pytest.raises(InputError, match=r"Expected pieces of [0-9a-f]{12} \{'top_p': 1.0\}\. Received"):
+        evaluate_generation("default", corpus, out, setting=replace(setting, sampling={"top_p": 1.0}))
     (out / "pieces" / "00001.npz").write_bytes(b"no")
     with pytest.raises(InputError, match=r"00001.npz is damaged. Expected an excerpt as written by this protocol\..* hint: delete it"):
         evaluate_generation("default", corpus, out, setting=setting)

@@ -58,13 +58,14 @@ Progress = Callable[[int, int, str], None]
 @dataclass(frozen=True)
 class Setting:
     """What a run is made from. pieces: human pieces at most (0 = all that qualify); splits: where they are from; testers: by name;
-    sections: by name (empty = all).
+    sections: by name (empty = all); sampling: temperature, top_p, min_p of all fields (None = the package's own).
     """
 
     pieces: int = 450
     splits: tuple[str, ...] = ("valid", "test")
     testers: tuple[str, ...] = TESTERS
     sections: tuple[str, ...] = ()
+    sampling: Mapping[str, float] | None = None
 
 
 class Run:
@@ -77,7 +78,9 @@ class Run:
     def pairs(self) -> list[Pair]:
         """Human pieces with what was composed to their controls."""
         pairs = human_pairs(self.corpus, self.package, splits=self.setting.splits, limit=self.setting.pieces)
-        return compose_pairs(pairs, self.package, self.folder / "pieces", lambda done, total: self.progress(done, total, "pieces"))
+        return compose_pairs(
+            pairs, self.package, self.folder / "pieces", lambda done, total: self.progress(done, total, "pieces"), self.setting.sampling
+        )
 
     @cached_property
     def sides(self) -> list[tuple[Excerpt, Excerpt]]:
@@ -300,7 +303,7 @@ def evaluate_generation(
     run = Run(package, open_corpus(data), folder, setting, progress)
     result: dict[str, Any] = {
         "model": package.name, "family": package.manifest.get("family"), "model_hash": package.hash, "pieces": len(run.pairs),
-        "windows": int((run.windows.label == 1).sum()), "window_bars": BARS, "splits": list(setting.splits),
+        "windows": int((run.windows.label == 1).sum()), "window_bars": BARS, "splits": list(setting.splits), "sampling": dict(setting.sampling or {}) or "the package's own",
         "composed_notes": sum(len(c.rows) for _, c in run.sides), "human_notes": sum(len(h.rows) for h, _ in run.sides),
     }  # fmt: skip
     wanted = setting.sections or SECTIONS

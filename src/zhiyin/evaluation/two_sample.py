@@ -86,7 +86,7 @@ def cross_scores(windows: Windows, tester: Callable[..., np.ndarray], folds: int
 
 
 def _rows(table: Any, index: np.ndarray) -> Any:
-    return table[index] if isinstance(table, np.ndarray) else [table[i] for i in index]
+    return [table[i] for i in index] if isinstance(table, (list, tuple)) else table[index]
 
 
 def auc(scores: np.ndarray, label: np.ndarray, weight: np.ndarray | None = None) -> float:
@@ -129,10 +129,12 @@ def run_tester(windows: Windows, name: str, table: np.ndarray | None = None, kin
 
     ``kinds``: a name for each window; accuracy is told for each name too.
     """
-    from zhiyin.evaluation.testers import TESTERS, features_of, trees_on
+    from zhiyin.evaluation.testers import TESTERS, features_of, grams_of, ngram_on, trees_on
 
     if name == "trees":
         scores = cross_scores(windows, trees_on, FOLDS[name], features_of(windows.parts) if table is None else table)
+    elif name == "ngram":
+        scores = cross_scores(windows, ngram_on, FOLDS[name], grams_of(windows.parts))
     else:
         scores = cross_scores(windows, TESTERS[name], FOLDS[name], windows.parts)
     count = {"windows_a_side": int((windows.label == 1).sum()), "pieces": len(np.unique(windows.group))}
