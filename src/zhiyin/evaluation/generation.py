@@ -315,7 +315,7 @@ def evaluate_generation(
             atomic_write(run.path(name), json.dumps(MEASURES[name](run), indent=1))
     result |= _finished(run)
     atomic_write(folder / "quality.json", json.dumps(result, indent=1) + "\n")
-    atomic_write(folder / "report.html", report_html(result))
+    atomic_write(folder / "report.html", report_html(result, run.sides[:2]))
     return result
 
 
