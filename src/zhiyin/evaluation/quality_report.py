@@ -14,7 +14,7 @@ from zhiyin.formats.svg import plain, stack
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#211d18;background:#fffefb}"
     "table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}.note{color:#665f55}"
+    "td:first-child,th:first-child{text-align:left}h2{overflow-wrap:anywhere}svg{max-width:100%;height:auto}.note{color:#665f55}"
 )
 _SIDES = ("composed", "human")
 
