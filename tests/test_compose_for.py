@@ -96,7 +96,7 @@ def test_without_a_history_it_says_so(library):
     with library.write() as connection:
         make_listener(connection, "Newcomer")
     found = compose_for("Newcomer", library=library, **{**SMALL, "candidates": 2, "takes": 1})
-    assert "nothing is known of what Newcomer likes" in found.report["notes"][0] and found.report["expected_liking"] is None
+    assert "nothing is known of what Newcomer likes" in found.report["of_listener"][0] and found.report["expected_liking"] is None
 
 
 def test_one_who_liked_nothing_is_told(library):

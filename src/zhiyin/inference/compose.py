@@ -23,7 +23,7 @@ from zhiyin.inference.constraints import plain_controls, settle, told, unmet, wi
 from zhiyin.inference.controls import Controls, merge
 from zhiyin.inference.finish import finish, seconds_of, steps_of_bar
 from zhiyin.inference.guard import Guard, check_limit
-from zhiyin.inference.judge import Verdict, choose, judge
+from zhiyin.inference.judge import Verdict, check_pick, choose, judge
 from zhiyin.inference.likeness import read_likeness
 from zhiyin.inference.made import Made
 from zhiyin.inference.masks import cadence_masks
@@ -50,7 +50,8 @@ class Options:
     """How composing is done. temperature, top_p, min_p: one number or a mapping of row fields; variation: share of each
     return that is written anew; chords: plan a harmony (or not), or a chart of it ("Dm | G7 C/E | C"); original: "p95" or
     "p99": no passage may come closer to the training music than that share of human pieces come to each other; check_style:
-    keep only candidates that the package "style" takes for the style asked for."""
+    keep only candidates that the package "style" takes for the style asked for; pick: "best" takes, or
+    "diverse" ones: as different as can be among the better half."""
 
     takes: int = 3
     candidates: int = 8
@@ -61,6 +62,7 @@ class Options:
     chords: bool | str = True
     original: str | None = None
     check_style: bool | None = None
+    pick: str = "best"
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ def split_options(options: Options, given: dict[str, Any]) -> tuple[Options, dic
     for name, high in (("takes", MAX_CANDIDATES), ("candidates", MAX_CANDIDATES)):
         if not 1 <= getattr(options, name) <= high:
             raise ControlError(f"{name} out of range", expected=f"1..{high}", received=str(getattr(options, name)))
+    check_pick(options.pick)
     if not 0 <= options.variation <= 1:
         raise ControlError("variation out of range", expected="0..1", received=f"{options.variation:g}")
     if options.original is not None:
@@ -210,7 +213,7 @@ class Studio:
             wanted = options.candidates - (alone if turn == 0 else 0)
             if wanted and (turn == 0 or len(kept) < options.takes):
                 self._write(seed, list(range(first, first + wanted)))
-            kept = choose([p.rows for p in self.pieces], [p.verdict for p in self.pieces], options.takes, kept)
+            kept = choose([p.rows for p in self.pieces], [p.verdict for p in self.pieces], options.takes, kept, options.pick)
             if len(kept) >= options.takes:
                 break
         if not self.pieces and self.guard:

@@ -95,7 +95,7 @@ def compose_for(
     candidates = [p for p in candidates if p.report.get("style_check", {}).get("agrees", True)] or candidates
     kept = _choose(memory, candidates, options.takes, diverse, listener)
     counts = {name: sum(m.report["candidates"].get(name, 0) for m in made) for name in made[0].report["candidates"]}
-    report = {**kept[0].report, "seed": seed, "styles": styles, "candidates": {**counts, "kept": len(kept)}, "notes": _notes(memory, listener)}
+    report = {**kept[0].report, "seed": seed, "styles": styles, "candidates": {**counts, "kept": len(kept)}, "of_listener": _notes(memory, listener)}
     return Composition(tuple(kept), {**report, "takes": [dict(p.report) for p in kept]})
 
 

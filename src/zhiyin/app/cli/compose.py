@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, progress_bar, say
+from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app, print_json, progress_bar, say
 from zhiyin.app.cli.library import Url
 from zhiyin.app.cli.writing import (
     How,
@@ -48,6 +48,7 @@ def compose(
     ] = None,
     diverse: Annotated[float, typer.Option("--diverse", help="With --for: 0 = the best takes, 1 = all kinds.")] = 0.2,
     library: Url = None,
+    pick: Pick = "best",
     bars: Annotated[int | None, typer.Option("--bars", help="Exactly so many bars (1..1000).")] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="About so long; sets the bars from the tempo.")
@@ -223,7 +224,7 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         f"\nsoundfont: {find_soundfont().name}. Machine-composed; how each piece was made stands in it and beside it (.zhiyin.json).",
         quiet=quiet,
     )
-    for note in report.get("notes", ()):
+    for note in report.get("of_listener", ()):
         say(note, quiet=quiet)
     first = files[0] if single else taken[0].files[".mid"]
     if not single:
