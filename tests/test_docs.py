@@ -34,6 +34,7 @@ EXPECTED = {
     "docs/guide/first-piece.md": (1, 3, 0),
     "docs/guide/formats.md": (1, 3, 0),
     "docs/guide/install.md": (0, 4, 0),
+    "docs/guide/judge.md": (1, 1, 0),
     "docs/guide/original.md": (1, 4, 3),
     "docs/guide/train-your-own.md": (1, 0, 0),
     "docs/guide/troubleshooting.md": (2, 0, 14),
