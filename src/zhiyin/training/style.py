@@ -91,8 +91,7 @@ def style_facts(model: StyleModel, hearing: Hearing, told: Sequence[HeldOut], on
 
 def parameters(model: StyleModel) -> int:
     """Numbers that were fitted."""
-    own = [h.weight.size + h.bias.size + 1 for h in model.heads]
-    return int(sum(own) + model.mean.size + model.scale.size + model.reach.axes.size + model.reach.centres.size + 2)
+    return int(sum(h.weight.size + 1 for h in model.heads) + model.mean.size + model.scale.size + model.points.size + 1)
 
 
 def summary(told: HeldOut) -> dict[str, Any]:
