@@ -302,11 +302,11 @@ def test_labels_with_too_few_works_are_left_out_or_refused():
 
 def test_of_a_common_label_some_works_are_drawn():
     e = _examples(300)
-    index = drawn(e, StyleSizes(most=20), 0)
+    index = drawn(e.labels, e.groups, 20, 0)
     assert np.unique(e.labels["style"][index], return_counts=True)[1].tolist() == [80, 80, 80]  # 3 labels: four times as many each
     place = np.arange(300)  # 5 labels of 30 works with two pieces each
     many = Examples(e.x, {"style": np.array([f"l{i % 5}" for i in place])}, place // 10 * 5 + place % 5, e.weights)
-    index = drawn(many, StyleSizes(most=20), 0)
+    index = drawn(many.labels, many.groups, 20, 0)
     assert len(index) == 100 and len(set(many.groups[index].tolist())) == 100
 
 

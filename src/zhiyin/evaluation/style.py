@@ -17,7 +17,7 @@ from zhiyin.evaluation.labels import Answers, report
 from zhiyin.inference.style_model import StyleModel, open_model
 from zhiyin.provenance.package import Package
 from zhiyin.training.recipe import Recipe, load_recipe
-from zhiyin.training.style import examples_of, heard, training_pieces
+from zhiyin.training.style import drawn_pieces, examples_of, groups_of, heard, training_pieces
 from zhiyin.training.style_fit import (
     Examples,
     StyleSizes,
@@ -50,12 +50,12 @@ def evaluate_style(
     if model:
         opened = open_model(model)
         x = heard(corpus, pieces, opened.hearing, folder / f"inputs-{opened.hearing.embedding}.npz", progress)
-        groups = np.unique([p.group or p.work or p.id for p in pieces], return_inverse=True)[1]
-        sets = of_model(opened, Examples(x, label_sets(corpus, pieces), groups, np.ones(len(x))))
+        sets = of_model(opened, Examples(x, label_sets(corpus, pieces), groups_of(pieces), np.ones(len(x))))
         told = {"model": opened.name}
     else:
         chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
         sizes = StyleSizes(**chosen.sizes)
+        pieces = drawn_pieces(corpus, pieces, sizes, chosen.seed)
         examples = examples_of(corpus, pieces, sizes, folder, progress)
         sets = {name: cross_validated(examples, name, sizes, repeats=repeats, seed=chosen.seed) for name in examples.labels}
         told = {"recipe": chosen.flat(), "repeats": repeats}

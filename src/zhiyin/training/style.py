@@ -27,7 +27,7 @@ from zhiyin.provenance.package import STYLE as ARRAYS
 from zhiyin.provenance.package import WEIGHTS, Package, load_package, packages_folder, write_package
 from zhiyin.training.credit import encoded
 from zhiyin.training.style_card import write_style_card
-from zhiyin.training.style_fit import STYLE, Examples, HeldOut, StyleSizes, fit
+from zhiyin.training.style_fit import STYLE, Examples, HeldOut, StyleSizes, drawn, fit
 from zhiyin.training.style_labels import label_sets, one_collection
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def train_style(source: str | Path, recipe: Recipe, options: TrainOptions, repor
     name = options.name or f"{Path(source).resolve().stem}-{STYLE}"
     run_folder = options.run_folder or packages_folder().parent / "runs" / name
     corpus = corpus_of(source, run_folder, options, report)
-    pieces = training_pieces(corpus, sizes.splits)
     hearing = Hearing(sizes.hear, sizes.embedding)
+    pieces = drawn_pieces(corpus, training_pieces(corpus, sizes.splits), sizes, recipe.seed)
     examples = examples_of(corpus, pieces, sizes, run_folder, lambda d, n, w="": report({"kind": "hearing", "done": d, "total": n}))
     report({"kind": "start", "family": STYLE, "parameters": examples.x.shape[1], "pieces": len(pieces), "notes": sum(p.notes for p in pieces)})
     model, told = fit(examples, sizes, seed=recipe.seed, progress=lambda d, n, w: report({"kind": "fitting", "done": d, "total": n, "set": w}))
@@ -111,6 +111,18 @@ def training_pieces(corpus: Corpus, splits: str = "") -> list[Piece]:
     return [p for p in corpus.table if FEWEST_NOTES <= p.notes <= MOST_NOTES and (not wanted or p.split in wanted)]
 
 
+def drawn_pieces(corpus: Corpus, pieces: Sequence[Piece], sizes: StyleSizes, seed: int) -> list[Piece]:
+    """The pieces that are fitted on, of each label at most ``sizes.most`` (0 = all)."""
+    if not sizes.most:
+        return list(pieces)
+    return [pieces[i] for i in drawn(label_sets(corpus, pieces, sizes.labels), groups_of(pieces), sizes.most, seed)]
+
+
+def groups_of(pieces: Sequence[Piece]) -> np.ndarray:
+    """A number per piece (N,), the same for near duplicates, editions and movements of a work."""
+    return np.unique([p.group or p.work or p.id for p in pieces], return_inverse=True)[1]
+
+
 def examples_of(
     corpus: Corpus, pieces: Sequence[Piece], sizes: StyleSizes, run_folder: Path, progress: Callable[..., None] | None = None
 ) -> Examples:
@@ -118,8 +130,7 @@ def examples_of(
     if not pieces:
         raise TrainingError("No pieces to learn from", expected=f"pieces of at least {FEWEST_NOTES} notes", received="none")
     x = heard(corpus, pieces, Hearing(sizes.hear, sizes.embedding), run_folder / "inputs.npz", progress)
-    groups = np.unique([p.group or p.work or p.id for p in pieces], return_inverse=True)[1]
-    return Examples(x, label_sets(corpus, pieces, sizes.labels), groups, np.array([p.weight for p in pieces]))
+    return Examples(x, label_sets(corpus, pieces, sizes.labels), groups_of(pieces), np.array([p.weight for p in pieces]))
 
 
 def heard(corpus: Corpus, pieces: Sequence[Piece], hearing: Hearing, kept: Path, progress: Callable[..., None] | None = None) -> np.ndarray:

@@ -78,7 +78,6 @@ Progress = Callable[[int, int, str], None]
 
 def fit(examples: Examples, sizes: StyleSizes, *, seed: int = 0, progress: Progress | None = None) -> tuple[StyleModel, list[HeldOut]]:
     """The model of all label sets, and what its folds said of pieces that they had not seen. Raises TrainingError where labels are too few."""
-    examples = examples.part(drawn(examples, sizes, seed))
     model = _bare(examples, sizes)
     like = model.likeness(model.points)
     heads, told = list[Head](), list[HeldOut]()
@@ -107,18 +106,16 @@ def _bare(examples: Examples, sizes: StyleSizes) -> StyleModel:
     return replace(bare, points=rounded(bare.standard(examples.x)))
 
 
-def drawn(examples: Examples, sizes: StyleSizes, seed: int) -> np.ndarray:
-    """Indices of the examples that are fitted on: of every label at most ``most``, one of a group before the second of any."""
-    if not sizes.most:
-        return np.arange(len(examples.x))
-    rng, chosen = np.random.default_rng(seed), np.zeros(len(examples.x), dtype=bool)
-    for labels in examples.labels.values():
-        most = sizes.most if len(np.unique(labels)) > 3 else 4 * sizes.most  # major and minor may have more
-        for label in np.unique(labels[labels != ""]):
-            mine = rng.permutation(np.flatnonzero(labels == label))
-            place = _place_in_group(examples.groups[mine])
+def drawn(labels: Mapping[str, np.ndarray], groups: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Indices of the pieces that are heard and fitted on: of every label at most ``most``, one of a group before the second of any."""
+    rng, chosen = np.random.default_rng(seed), np.zeros(len(groups), dtype=bool)
+    for names in labels.values():
+        enough = most if len(np.unique(names)) > 3 else 4 * most  # major and minor may have more
+        for label in np.unique(names[names != ""]):
+            mine = rng.permutation(np.flatnonzero(names == label))
+            place = _place_in_group(groups[mine])
             order = mine[np.lexsort((np.arange(len(mine)), place, ~chosen[mine]))]  # those that another label set chose come first
-            chosen[order[:most]] = True
+            chosen[order[:enough]] = True
     return np.flatnonzero(chosen)
 
 
