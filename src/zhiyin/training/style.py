@@ -18,7 +18,6 @@ import numpy as np
 from zhiyin import __version__
 from zhiyin.corpus.store import Corpus, Piece
 from zhiyin.encoding import ENCODING
-from zhiyin.encoding.fields import DRUM_PROGRAM
 from zhiyin.errors import TrainingError
 from zhiyin.files import atomic_path, atomic_write
 from zhiyin.inference.style_inputs import FEWEST_NOTES, INPUTS, Hearing
@@ -134,31 +133,38 @@ def examples_of(
 
 
 def heard(corpus: Corpus, pieces: Sequence[Piece], hearing: Hearing, kept: Path, progress: Callable[..., None] | None = None) -> np.ndarray:
-    """Inputs (N, F) of pieces; those that ``kept`` has for the same music and hearing are not worked out again."""
-    key = json.dumps([INPUTS, asdict(hearing), [p.content or p.id for p in pieces]])
-    done = _kept(kept, key)
-    for begin in range(len(done), len(pieces), CHUNK):
+    """Inputs (N, F) of pieces; those that the file ``kept`` has of the same music, heard alike, are not worked out again."""
+    known = _kept(kept, hearing)
+    names = [p.content or p.id for p in pieces]
+    missing = [i for i, name in enumerate(names) if name not in known]
+    for begin in range(0, len(missing), CHUNK):
         if progress:
-            progress(begin, len(pieces))
-        more = hearing.inputs([encoded(corpus, p) for p in pieces[begin : begin + CHUNK]])
-        done = np.vstack([done, more]) if len(done) else more
-        if begin // CHUNK % 10 == 9 or begin + CHUNK >= len(pieces):
-            with atomic_path(kept) as temporary, temporary.open("wb") as out:
-                np.savez(out, x=done, key=np.frombuffer(key.encode(), dtype=np.uint8))
-    return done
+            progress(begin, len(missing))
+        now = missing[begin : begin + CHUNK]
+        for i, row in zip(now, hearing.inputs([encoded(corpus, pieces[i]) for i in now])):
+            known[names[i]] = row
+        if begin // CHUNK % 5 == 4 or begin + CHUNK >= len(missing):
+            keep(kept, hearing, known)
+    return np.stack([known[name] for name in names])
 
 
-def _kept(path: Path, key: str) -> np.ndarray:
+def keep(path: Path, hearing: Hearing, known: Mapping[str, np.ndarray]) -> None:
+    """Writes inputs by the names of the music, with what was heard."""
+    names = np.frombuffer("\n".join(known).encode(), dtype=np.uint8)
+    with atomic_path(path) as temporary, temporary.open("wb") as out:
+        np.savez(out, x=np.stack(list(known.values())), names=names, hearing=np.frombuffer(_told(hearing), dtype=np.uint8))
+
+
+def _told(hearing: Hearing) -> bytes:
+    return json.dumps([INPUTS, asdict(hearing), load_package(hearing.embedding).hash if hearing.embedding else ""]).encode()
+
+
+def _kept(path: Path, hearing: Hearing) -> dict[str, np.ndarray]:
     if path.is_file():
         try:
             with np.load(path, allow_pickle=False) as kept:
-                if kept["key"].tobytes().decode() == key:
-                    return np.array(kept["x"])
+                if kept["hearing"].tobytes() == _told(hearing):
+                    return dict(zip(kept["names"].tobytes().decode().split("\n"), kept["x"], strict=True))
         except (OSError, ValueError, KeyError):
             pass  # a damaged file is worked out again
-    return np.empty((0, 0), dtype=np.float32)
-
-
-def drums_alone(piece: Piece) -> bool:
-    """Whether a piece has no pitched part."""
-    return set(piece.programs) == {DRUM_PROGRAM}
+    return {}
