@@ -25,6 +25,8 @@ EXPECTED = {
     "docs/concepts/encoding.md": (7, 0, 0),
     "docs/concepts/loss.md": (1, 0, 0),
     "docs/concepts/sampling.md": (2, 0, 0),
+    "docs/concepts/style.md": (1, 0, 0),
+    "docs/guide/classify.md": (1, 3, 0),
     "docs/guide/compose.md": (2, 0, 0),
     "docs/guide/corpus.md": (1, 0, 0),
     "docs/guide/credit.md": (1, 2, 0),
