@@ -50,7 +50,7 @@ def evaluate_style(
     if model:
         opened = open_model(model)
         x = heard(corpus, pieces, opened.hearing, folder / f"inputs-{opened.hearing.embedding}.npz", progress)
-        sets = of_model(opened, Examples(x, label_sets(corpus, pieces), groups_of(pieces), np.ones(len(x))))
+        sets = of_model(opened, Examples(x, label_sets(corpus, pieces, rare=True), groups_of(pieces), np.ones(len(x))))
         told = {"model": opened.name}
     else:
         chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
