@@ -44,7 +44,7 @@ def hear(files: Sequence[Path], hearing: Hearing, kept: Path, cut: Callable[[Sco
     """Inputs of files, or of what ``cut`` makes of each; kept in a file for the next time."""
     if kept.is_file():
         with np.load(kept, allow_pickle=False) as a:
-            return Heard(a["x"], a["file"], a["failed"].tolist())
+            return Heard(a["x"], a["of"], a["failed"].tolist())
     rows, owner, failed = [], [], []
     for number, path in enumerate(files):
         try:
@@ -55,7 +55,7 @@ def hear(files: Sequence[Path], hearing: Hearing, kept: Path, cut: Callable[[Sco
             failed.append(f"{path.name}: {type(e).__name__}: {e}")
     found = Heard(np.vstack(rows), np.array(owner), failed)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(kept, x=found.x, file=found.file, failed=np.array(failed, dtype=str))
+    np.savez(kept, x=found.x, of=found.file, failed=np.array(failed, dtype=str))
     return found
 
 
