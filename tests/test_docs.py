@@ -27,6 +27,8 @@ EXPECTED = {
     "docs/concepts/loss.md": (1, 0, 0),
     "docs/concepts/sampling.md": (2, 0, 0),
     "docs/guide/arrange.md": (1, 4, 0),
+    "docs/concepts/style.md": (1, 0, 0),
+    "docs/guide/classify.md": (1, 3, 0),
     "docs/guide/compose.md": (2, 0, 0),
     "docs/guide/constraints.md": (1, 0, 0),
     "docs/guide/corpus.md": (1, 0, 0),

@@ -22,7 +22,6 @@ from zhiyin.score import Score
 INPUTS = "style-inputs/1"
 FEWEST_NOTES = 8
 EXCERPT = 256  # rows of the excerpt that is embedded
-EXCERPTS = 2  # at most, of long pieces
 WINDOW_BARS, MOST_WINDOWS, FEWEST_IN_WINDOW = 4, 24, 6
 HEARD = ("velocity", "tempo", "program", "register")  # what a classifier of one's own files may be told to hear besides
 
@@ -66,11 +65,11 @@ def embedded(pieces: Sequence[EncodedPiece], of: Embedder) -> np.ndarray:
 
 
 def excerpts(piece: EncodedPiece) -> list[EncodedPiece]:
-    """The middle of a piece, or two stretches of a long one: the cost of a long piece is bounded."""
+    """A short piece whole, the middle of a longer one, both ends, or two stretches of a long one: the cost of a long piece is bounded."""
     rows = len(piece.rows)
     if rows <= EXCERPT:
         return [piece]
-    begins = [(rows - EXCERPT) // 2] if rows < 3 * EXCERPT else [rows // 4, 3 * rows // 4 - EXCERPT // 2][:EXCERPTS]
+    begins = [(rows - EXCERPT) // 2] if rows < 1.5 * EXCERPT else [0, rows - EXCERPT] if rows < 3 * EXCERPT else [rows // 4, 3 * rows // 4 - EXCERPT // 2]
     return [EncodedPiece(piece.rows[b : b + EXCERPT], piece.bars, piece.programs, piece.controls) for b in begins]
 
 
