@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from zhiyin.inference.bring import find_files
 from zhiyin.inference.listening import Ears, hear, heard_rows
 from zhiyin.inference.reasons import Reason, content_reason
 from zhiyin.inference.shelf import Shelf, shelf_of_files, shelf_of_library
+from zhiyin.inference.together import Together, hear_others
 from zhiyin.library import open_library
 from zhiyin.library.events import read_heard
 from zhiyin.library.store import Library
@@ -152,7 +153,10 @@ def _for_listener(shelf: Shelf, ears: Ears, wish: Wish, notes: list[str]) -> tup
     if not len(shelf):
         raise InputError("The library has no pieces", expected="pieces to choose from", received="none", hint="zhiyin library add FOLDER")
     rows, liking = heard_rows(shelf, ears)
+    together = _together(shelf, ears, rows, liking, notes)
     scores, method = _scores(shelf, ears, rows, liking, notes)
+    if together:
+        scores, method = together.blend(scores), "taste and others"
     scores[rows] = -np.inf
     if wish.new:
         scores[np.isin(shelf.ids, ears.anyone)] = -np.inf
@@ -164,7 +168,19 @@ def _for_listener(shelf: Shelf, ears: Ears, wish: Wish, notes: list[str]) -> tup
         reasons = [Reason((), (), said=said) for _ in chosen]
     else:
         reasons = liked_reasons(shelf, rows, liking, shelf.features[chosen], shelf.descriptors[chosen])
+    if together:
+        because = [tuple(dict.fromkeys(shelf.titles[j] for j in together.because(int(i)))) for i in chosen]
+        reasons = [replace(r, others=others) for r, others in zip(reasons, because)]
     return _items(shelf, chosen, scores, reasons), method
+
+
+def _together(shelf: Shelf, ears: Ears, rows: np.ndarray, liking: np.ndarray, notes: list[str]) -> Together | None:
+    """What others like, where there are any with something in common; without SciPy it is said that they are not looked at."""
+    try:
+        return hear_others(shelf, ears, rows, liking)
+    except ImportError:
+        notes.append("what other listeners like is not looked at: pip install 'zhiyin[recommend]'")
+        return None
 
 
 def _scores(shelf: Shelf, ears: Ears, rows: np.ndarray, liking: np.ndarray, notes: list[str]) -> tuple[np.ndarray, str]:
