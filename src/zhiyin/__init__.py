@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from zhiyin.inference.compose_for import compose_for
     from zhiyin.inference.continue_ import continue_
     from zhiyin.inference.infill import infill
+    from zhiyin.inference.latent import blend
     from zhiyin.inference.original import original
     from zhiyin.inference.recommend import recommend
     from zhiyin.inference.repair import repair
     from zhiyin.inference.vary import vary
+    from zhiyin.inference.zyz import compress, restore
     from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
     from zhiyin.provenance.package import list_packages, load_package
@@ -48,11 +50,13 @@ _HOME = {
     "Score": "zhiyin.score",
     "ZhiyinError": "zhiyin.errors",
     "again": "zhiyin.inference.again",
+    "blend": "zhiyin.inference.latent",
     "build_corpus": "zhiyin.corpus.build",
     "chords": "zhiyin.inference.chords",
     "classify": "zhiyin.inference.classify",
     "compose": "zhiyin.inference.compose",
     "compose_for": "zhiyin.inference.compose_for",
+    "compress": "zhiyin.inference.zyz",
     "continue_": "zhiyin.inference.continue_",
     "decode": "zhiyin.encoding",
     "describe": "zhiyin.measures.descriptors",
@@ -68,6 +72,7 @@ _HOME = {
     "quantize": "zhiyin.encoding",
     "recommend": "zhiyin.inference.recommend",
     "repair": "zhiyin.inference.repair",
+    "restore": "zhiyin.inference.zyz",
     "save": "zhiyin.formats.catalog",
     "train": "zhiyin.training.train",
     "vary": "zhiyin.inference.vary",

@@ -41,7 +41,8 @@ def list_(json: Json = False) -> None:
                 "parameters": m.get("parameters"),
                 "nats": m.get("metrics", {}).get("nats"),
                 "styles": len(m.get("styles", [])),
-                "width": m["graphs"]["width"] if m["family"] == "embedding" else None,  # of an embedding
+                "width": m["graphs"]["width"] if m["family"] == "embedding" else (m.get("sizes") or {}).get("latent"),  # of an embedding or latent
+                "of": f"{m['sizes']['bars']} bars" if m["family"] == "vae" else "piece",
                 "labels": {h["name"]: len(h["classes"]) for h in m["style"]["heads"]} if m["family"] == "style" else None,
                 "bytes": size,
                 "folder": str(package.folder),
@@ -54,7 +55,7 @@ def list_(json: Json = False) -> None:
         if row["labels"]:
             knows = "tells apart " + ", ".join(f"{n} of {name}" for name, n in row["labels"].items())
         elif row["width"]:
-            knows = f"{row['width']} numbers a piece"
+            knows = f"{row['width']} numbers a {row['of']}"
         else:
             knows = f"{row['nats']:.3f} nats/note  {row['styles']} styles"
         tell(

@@ -21,7 +21,9 @@ def train(
         Path,
         typer.Argument(help="Your scores (sub-folders become styles), a table file,label (.csv), or a corpus built with `zhiyin corpus build`."),
     ],
-    family: Annotated[str, typer.Option("--family", help="rnn, lstm, gru, transformer; embedding or style (do not compose).")] = "",
+    family: Annotated[
+        str, typer.Option("--family", help="rnn, lstm, gru, transformer; vae (a latent space); embedding or style (do not compose).")
+    ] = "",
     recipe: Annotated[
         str, typer.Option("--recipe", help="A recipe's name (classic, lstm, transformer …) or a .toml file.")
     ] = "",
@@ -95,8 +97,8 @@ def train(
         _tell_style(package, result.run_folder, out, quiet=quiet)
         _exit_if(show.failures)
         return
-    embeds = package.manifest["family"] == "embedding"
-    measured = "nats per note on {:,} held-out notes" if not embeds else "loss per hidden row on {:,} held-out hidden rows"
+    kind = package.manifest["family"]
+    measured = _MEASURED.get(kind, "nats per note on {:,} held-out notes")
     say(f"\n{package.name}: {result.nats:.3f} {measured.format(result.notes)}, after {result.steps:,} steps", quiet=quiet)
     if from_:
         say(
@@ -105,7 +107,7 @@ def train(
         )
     say(f"package: {package.folder}\nlog, picture, checkpoint: {result.run_folder}", quiet=quiet)
     told = package.name if out is None else package.folder
-    use = f"python: from zhiyin.inference.embed import embed; embed(score, model={str(told)!r})" if embeds else f"zhiyin compose --model {told}"
+    use = _USE.get(kind, "zhiyin compose --model {}").format(told)
     say(f"what next:\n  {use}\n  zhiyin models show {told}", quiet=quiet)
     _exit_if(show.failures)
 
@@ -120,6 +122,15 @@ def _tell_style(package: Any, run_folder: Path, out: Path | None, *, quiet: bool
     told = package.name if out is None else package.folder
     say(f"package: {package.folder}\ninputs are kept in: {run_folder}", quiet=quiet)
     say(f"what next:\n  zhiyin classify FILE --model {told}\n  zhiyin models show {told}", quiet=quiet)
+_MEASURED = {
+    "embedding": "loss per hidden row on {:,} held-out hidden rows",
+    "vae": "loss per sixteenth on {:,} held-out sixteenths",
+}
+_USE = {
+    "embedding": "python: from zhiyin.inference.embed import embed; embed(score, model='{}')",
+    "vae": "zhiyin blend a.mid b.mid --model {}",
+}
+_UNITS = {"embedding": ("loss/hidden row", "hidden rows/s"), "vae": ("loss/sixteenth", "sixteenths/s")}
 
 
 def _exit_if(failures: list[Mapping[str, str]]) -> None:
@@ -177,12 +188,13 @@ class ShowTraining:
         elif kind == "start" and event["family"] == "style":
             say(f"style, {event['parameters']:,} inputs; {event['pieces']} pieces, {event['notes']:,} notes", quiet=self.quiet)
         elif kind == "start":
-            if event["family"] == "embedding":
-                self.loss, self.rows = "loss/hidden row", "hidden rows/s"
+            self.loss, self.rows = _UNITS.get(event["family"], ("nats/note", "notes/s"))
             say(
-                f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} notes",
+                f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} {self.rows[:-2]}",
                 quiet=self.quiet,
             )
+        elif kind == "warning":
+            say(f"  warning: {event['text']}", quiet=self.quiet)
         elif kind == "finished":
             say(
                 f"this run was finished before, after {event['step']:,} steps; nothing more is learnt, its package is written again.\n"
