@@ -84,8 +84,8 @@ def write_vae_card(manifest: Mapping[str, Any]) -> str:
         f"A variational autoencoder of {manifest['parameters']:,} numbers over {manifest['grid']}, made with zhiyin {manifest['version']}. It turns "
         f"windows of {sizes['bars']} bars and {sizes['lines']} line{'s' if sizes['lines'] > 1 else ''} into {sizes['latent']} numbers and back: it compresses, blends and varies lines of one note at a time. What it writes is machine-composed.",
         "",
-        *_learnt_from(manifest),
-        *_terms(manifest.get("corpus") or {}),
+        *learnt_from(manifest),
+        *terms(manifest.get("corpus") or {}),
         "## How well it restores",
         "",
         f"{m['nats_class']:.3f} nats per sixteenth on {m['n']:,} held-out sixteenths ({held}), the latent's mean decoded, teacher-forced; "
