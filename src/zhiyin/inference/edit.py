@@ -167,7 +167,7 @@ class Editor:
             found = find_named("style", job.style, package.manifest.get("styles", ()))
             controls[CONTROL_COLUMN["style"]] = int(found["id"])
         sampling = make_sampling(package.manifest, options.temperature, options.top_p, options.min_p)
-        self.sheet = Sheet(sampling, controls, window_of(package), job.harmony, job.narrow)
+        self.sheet = Sheet(sampling, controls, window_of(package), harmony=job.harmony, narrow=job.narrow)
         self.sampler = sampler or Sampler(package)
 
     def write(self, seed: int, takes: Sequence[int] | range) -> tuple[list[Written], list[Score]]:
