@@ -24,7 +24,7 @@ from zhiyin.inference.chords import is_lone, tune_chart
 from zhiyin.inference.compose import Options, settings_of, take_seed
 from zhiyin.inference.controls import find_named
 from zhiyin.inference.instruments import Instrument, find_parts, numbered, part_instrument
-from zhiyin.inference.judge import Verdict, choose
+from zhiyin.inference.judge import Verdict, check_pick, choose
 from zhiyin.inference.made import Made
 from zhiyin.inference.original import check_given
 from zhiyin.inference.request import make_sampling
@@ -107,11 +107,12 @@ def arranged(
     if sampler is None:
         package.graph_path(STEP)
     options = options or Options(takes=1, candidates=8)
+    check_pick(options.pick)
     seed = secrets.randbelow(2**31) if seed is None else seed
     arranger = Arranger(score, wish, package, options, sampler)
     written, scores = arranger.write(seed, range(max(options.candidates, options.takes)))
     verdicts = [arranger.judge(s, w) for s, w in zip(scores, written)]
-    kept = choose([w.rows for w in written], verdicts, options.takes)
+    kept = choose([w.rows for w in written], verdicts, options.takes, pick=options.pick)
     if not kept:
         kept = [min(range(len(verdicts)), key=lambda i: len(verdicts[i].problems))]
     given = [arranger.given(scores[i]) for i in kept]

@@ -96,7 +96,8 @@ def beat_steps(bar: np.ndarray) -> int:
 
 def chord_column(spans: Sequence[Span], column: np.ndarray) -> np.ndarray:
     """The plan's chord column with the chart in it: in each bar the chord that fills most of it, the first of equals."""
-    out, longest = column.copy(), {}
+    longest: dict[int, int] = {}
+    out = column.copy()
     for span in spans:
         length = span.end - span.begin
         if length > longest.get(span.bar, 0):

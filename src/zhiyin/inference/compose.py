@@ -23,7 +23,7 @@ from zhiyin.inference.constraints import plain_controls, settle, told, unmet, wi
 from zhiyin.inference.controls import Controls, merge
 from zhiyin.inference.finish import finish, seconds_of, steps_of_bar
 from zhiyin.inference.guard import Guard, check_limit
-from zhiyin.inference.judge import Verdict, choose, judge
+from zhiyin.inference.judge import Verdict, check_pick, choose, judge
 from zhiyin.inference.likeness import read_likeness
 from zhiyin.inference.made import Made
 from zhiyin.inference.masks import cadence_masks
@@ -32,6 +32,7 @@ from zhiyin.inference.original import check_written, open_reference
 from zhiyin.inference.plan import Plan, chart_plan, make_plan
 from zhiyin.inference.request import Request, Sampling, make_sampling
 from zhiyin.inference.sampler import Sampler, Written
+from zhiyin.inference.style_check import StyleCheck
 from zhiyin.inference.words import Words, parse_words
 from zhiyin.measures.playability import KEYBOARDS, find_problems
 from zhiyin.provenance.package import STEP, Package, load_package
@@ -47,9 +48,10 @@ _ROUNDS = 3  # batches of candidates at most, where too few can be played
 @dataclass(frozen=True)
 class Options:
     """How composing is done. temperature, top_p, min_p: one number or a mapping of row fields; variation: share of each
-    return that is written anew; chords: plan a harmony (or not), or a chart
-    of it ("Dm | G7 C/E | C"); original: "p95" or
-    "p99": no passage may come closer to the training music than that share of human pieces come to each other."""
+    return that is written anew; chords: plan a harmony (or not), or a chart of it ("Dm | G7 C/E | C"); original: "p95" or
+    "p99": no passage may come closer to the training music than that share of human pieces come to each other; check_style:
+    keep only candidates that the package "style" takes for the style asked for; pick: "best" takes, or
+    "diverse" ones: as different as can be among the better half."""
 
     takes: int = 3
     candidates: int = 8
@@ -59,6 +61,8 @@ class Options:
     variation: float = 0.35
     chords: bool | str = True
     original: str | None = None
+    check_style: bool | None = None
+    pick: str = "best"
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,7 @@ def split_options(options: Options, given: dict[str, Any]) -> tuple[Options, dic
     for name, high in (("takes", MAX_CANDIDATES), ("candidates", MAX_CANDIDATES)):
         if not 1 <= getattr(options, name) <= high:
             raise ControlError(f"{name} out of range", expected=f"1..{high}", received=str(getattr(options, name)))
+    check_pick(options.pick)
     if not 0 <= options.variation <= 1:
         raise ControlError("variation out of range", expected="0..1", received=f"{options.variation:g}")
     if options.original is not None:
@@ -171,7 +176,7 @@ def settings_of(given: Mapping[str, Any], options: Options) -> dict[str, Any]:
 
 
 class Studio:
-    """Writes candidates of one wish and keeps the best. ``counts``: how many were written, unplayable, kept."""
+    """Writes candidates of one wish and keeps the best. ``counts``: how many were written, unplayable, kept (and agreed)."""
 
     def __init__(
         self,
@@ -189,6 +194,7 @@ class Studio:
         self.counts = {"written": 0, "unplayable": 0, "kept": 0}
         if guard:
             self.counts |= {"went_back": 0, "too_close": 0}
+        self.check = StyleCheck(make_brief(controls, manifest, 0).style) if options.check_style else None
 
     def compose(self, seed: int, on_take: Callable[[Piece], None] | None = None) -> list[Piece]:
         """The kept pieces. First candidates are written alone, until one can be kept, so that it is heard early."""
@@ -211,20 +217,26 @@ class Studio:
             wanted = options.candidates - (alone if turn == 0 else 0)
             if wanted and (turn == 0 or len(kept) < options.takes):
                 self._write(seed, list(range(first, first + wanted)))
-            kept = choose([p.rows for p in self.pieces], [p.verdict for p in self.pieces], options.takes, kept)
+            kept = choose([p.rows for p in self.pieces], [p.verdict for p in self.pieces], options.takes, kept, options.pick)
             if len(kept) >= options.takes:
                 break
         if not self.pieces and self.guard:
             raise self.guard.failure(self.counts)
-        if not kept:  # nothing can be played as it stands: the one with the fewest problems
-            kept = [min(range(len(self.pieces)), key=lambda i: len(self.pieces[i].verdict.problems))]
+        if not kept:  # nothing can be played or is agreed as it stands: the one with the fewest problems, of these the nearest to the style
+            kept = [min(range(len(self.pieces)), key=self._faults)]
         if on_take and not told:
             on_take(self.pieces[kept[0]])
         self.counts |= {
             "unplayable": sum(not p.verdict.playable for p in self.pieces),
             "kept": len(kept),
         }
+        if self.check:
+            self.counts["agreed"] = sum(p.verdict.agreed for p in self.pieces)
         return [self.pieces[i] for i in kept]
+
+    def _faults(self, i: int) -> tuple[int, float]:
+        piece = self.pieces[i]
+        return len(piece.verdict.problems), -float(piece.report.get("style_check", {}).get("probability", 0))
 
     def take(self, seed: int, number: int) -> Piece:
         """One candidate by its number, written alone: the same notes as among the others."""
@@ -245,7 +257,7 @@ class Studio:
         for take, brief, plan, written in zip(takes, briefs, plans, self._sample(requests, briefs)):
             piece = make_piece(brief, plan, written, take=take) if written else None
             if piece and not (self.guard and self.guard.objects(piece.score, brief.style or "")):
-                self.pieces.append(piece)
+                self.pieces.append(checked(piece, self.check) if self.check else piece)
         self.counts["written"] += len(takes)
         if self.guard:
             self.counts["too_close"] = self.counts["written"] - len(self.pieces)
@@ -290,6 +302,13 @@ class Studio:
         if self.controls.like:
             masks = narrow_positions(masks, read_likeness(self.controls.like).position_mask())
         return replace(request, masks=masks)
+
+
+def checked(piece: Piece, check: StyleCheck) -> Piece:
+    """The piece with what the classifier took it for, in its verdict and its report."""
+    heard = check.hear(piece.score)
+    told = {"agrees": heard.agrees, "said": heard.said, "probability": round(heard.probability, 4), "none_of_these": heard.far}
+    return replace(piece, verdict=replace(piece.verdict, agreed=heard.agrees), report={**piece.report, "style_check": told})
 
 
 def take_seed(seed: int, take: int) -> int:

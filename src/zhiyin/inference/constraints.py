@@ -130,7 +130,8 @@ def settle(controls: Controls, chords: str | bool = True) -> tuple[Controls, Con
 
     Raises ControlError for what contradicts what is said.
     """
-    asked, assumed = read_constraints(controls, chords), []
+    assumed: list[str] = []
+    asked = read_constraints(controls, chords)
     if asked.rhythm:
         controls = replace(controls, **_from_rhythm(controls, asked.rhythm, assumed))
     changes: dict[str, Any] = {}

@@ -22,7 +22,7 @@ from zhiyin.inference.compose import MAX_CANDIDATES, take_seed
 from zhiyin.inference.controls import find_named
 from zhiyin.inference.given import Narrow, Sheet, write
 from zhiyin.inference.joining import is_new, join
-from zhiyin.inference.judge import Verdict, pick_takes
+from zhiyin.inference.judge import Verdict, check_pick, pick_takes
 from zhiyin.inference.made import Made
 from zhiyin.inference.opened import Opened, open_score
 from zhiyin.inference.original import check_given
@@ -36,7 +36,6 @@ from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
 from zhiyin.version import __version__
 
-PICKS = ("best", "diverse")
 _AROUND = 8  # bars on either side that new bars are compared with
 
 
@@ -71,8 +70,7 @@ class EditOptions:
             value = getattr(self, name)
             if not 1 <= value <= MAX_CANDIDATES:
                 raise ControlError(f"{name} out of range", expected=f"1..{MAX_CANDIDATES}", received=str(value))
-        if self.pick not in PICKS:
-            raise ControlError("Unknown way to pick takes", expected=" or ".join(PICKS), received=repr(self.pick))
+        check_pick(self.pick)
         return replace(self, candidates=max(self.candidates, self.takes * (2 if self.pick == "diverse" else 1)))
 
 

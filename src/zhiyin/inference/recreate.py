@@ -6,7 +6,7 @@ The same record, model package, onnxruntime and CPU type give the same notes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ def _composed(record: Mapping[str, Any], package: Package) -> Score:
     options, controls = split_options(Options(), given)
     said = read_controls(str(settings.get("words", "")), Controls(**controls), package.manifest)
     guard = Guard(open_reference(package), options.original) if options.original else None
+    options = replace(options, check_style=None)  # it chose among takes and changed none
     studio = Studio(Sampler(package), package.manifest, options, said.controls, guard)
     return studio.take(settings["seed"], settings["take"]).score
 

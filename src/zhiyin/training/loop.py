@@ -27,6 +27,7 @@ from zhiyin.training.checkpoint import NAME, Progress, Weights, load_checkpoint,
 from zhiyin.training.recipe import Recipe
 
 CHECKPOINT_SECONDS = 120.0
+WATCHED_ROWS = 40_000  # of the held-out ones
 PROBE_STEPS = 12  # steps whose speed turns a time budget into a step count
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -211,6 +212,7 @@ class _Loop:
         current = snapshot(self.model)
         self.model.load_state_dict(self.weights.average)
         result = measure(self.model, self.batches.held_out(self.recipe.valid_rows), self.device, self.recipe)
+        result |= self._watch()
         self.model.load_state_dict(current)
         if result["nats"] < p.best - 1e-4:
             p.best, p.best_step, p.stale = result["nats"], p.step, 0
@@ -221,6 +223,16 @@ class _Loop:
         if log:
             log.write({"kind": "valid", **p.history[-1]})
             self.report({"kind": "valid", "best": p.best, "total": p.total, **p.history[-1]})
+
+    def _watch(self) -> dict[str, float]:
+        """What a network wants watched besides its loss (a VAE: units that are active); warns where it says so."""
+        if not hasattr(self.model, "health"):
+            return {}
+        batches = [tensors(b, self.device) for _, b in self.batches.held_out(WATCHED_ROWS)]
+        found: dict[str, float] = self.model.health(batches)
+        for text in self.model.warnings(found):
+            self.report({"kind": "warning", "text": text})
+        return found
 
     def _tell(self, log: _Log, loss: float) -> None:
         p = self.progress

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zhiyin.app.cli.beside import Asked, Candidates, Chords, File, Language, Scale, Soundfont, Style, Takes, run
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app
+from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app
 from zhiyin.inference.arranging import Wish
 
 app = new_app()
@@ -30,6 +30,7 @@ def accompany(
     seed: Seed = None,
     takes: Takes = 1,
     candidates: Candidates = 8,
+    pick: Pick = "best",
     soundfont: Soundfont = None,
     language: Language = "en",
     sign: Sign = False,
@@ -41,4 +42,4 @@ def accompany(
     Example: zhiyin accompany song.musicxml --for piano
     """
     wish = Wish("accompany", for_, None, add_part, program, style=style, chords=chords, scale=scale)
-    run(file, wish, Asked(out, model, seed, takes, candidates, json, quiet, sign, soundfont, language))
+    run(file, wish, Asked(out, model, seed, takes, candidates, pick, json, quiet, sign, soundfont, language))

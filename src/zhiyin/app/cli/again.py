@@ -34,7 +34,7 @@ def again_verb(
     seed: Seed = None,
     takes: editing.Takes = 1,
     candidates: editing.Candidates = 4,
-    pick: editing.Pick = "best",
+    pick: Pick = "best",
     soundfont: editing.Soundfont = None,
     language: editing.Language = "en",
     sign: Sign = False,

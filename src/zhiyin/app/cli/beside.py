@@ -44,6 +44,7 @@ class Asked:
     seed: int | None
     takes: int
     candidates: int
+    pick: str
     json: bool
     quiet: bool
     sign: bool
@@ -60,7 +61,7 @@ def run(file: Path, wish: Wish, asked: Asked) -> None:
     check_folder(asked.out.parent if single else asked.out)
     package = load_package(asked.model)
     score = load(file)
-    options = Options(takes=1 if single else asked.takes, candidates=max(asked.candidates, asked.takes))
+    options = Options(takes=1 if single else asked.takes, candidates=max(asked.candidates, asked.takes), pick=asked.pick)
     made = arranged(score, wish, model=package, seed=asked.seed, options=options)
     used = int(made.report["seed"])
     taken = [taken_from(p, file, with_title(p.score, file.name, wish.verb)) for p in made.pieces]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, say
+from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app, print_json, say
 from zhiyin.app.cli.writing import (
     How,
     check_folder,
@@ -35,6 +35,7 @@ def continue_verb(
     seed: Seed = None,
     takes: Annotated[int, typer.Option("--takes", help="How many different continuations to keep.")] = 1,
     candidates: Annotated[int, typer.Option("--candidates", help="How many to write and choose from.")] = 4,
+    pick: Pick = "best",
     style: Annotated[str | None, typer.Option("--style", help="Tell the model the style.")] = None,
     cadence: Annotated[str | None, typer.Option("--cadence", help="How it ends: authentic or half.")] = None,
     soundfont: Annotated[
@@ -58,7 +59,7 @@ def continue_verb(
     check_folder(out.parent if single else out)
     package = load_package(model)
     score = load(file)
-    options = Options(takes=1 if single else takes, candidates=max(candidates, takes))
+    options = Options(takes=1 if single else takes, candidates=max(candidates, takes), pick=pick)
     made = continue_(score, bars=bars, model=package, seed=seed, style=style, cadence=cadence, options=options)
     used = int(made.report["seed"])
     taken = [taken_from(piece, file, with_title(piece.score, file.name)) for piece in made.pieces]

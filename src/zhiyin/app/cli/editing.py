@@ -29,7 +29,6 @@ Parts = Annotated[list[str] | None, typer.Option("--part", help="A part by name 
 Lock = Annotated[list[str] | None, typer.Option("--lock", help="A part or bars (9-12) that stay (may be repeated).")]
 Takes = Annotated[int, typer.Option("--takes", help="How many to keep.")]
 Candidates = Annotated[int, typer.Option("--candidates", help="How many to write and choose from.")]
-Pick = Annotated[str, typer.Option("--pick", help="best, or diverse: takes that differ as much as can be.")]
 Temperature = Annotated[float | None, typer.Option("--temperature", help="Above 1 wilder, below 1 tamer (all fields).")]
 Style = Annotated[str | None, typer.Option("--style", help="Tell the model the style.")]
 Scale = Annotated[str | None, typer.Option("--scale", help='Only notes of it: "D dorian", "pentatonic" …')]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zhiyin.app.cli.beside import Asked, Candidates, Chords, File, Language, Melody, Scale, Soundfont, Style, Takes, run
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app
+from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app
 from zhiyin.inference.arranging import Wish
 
 app = new_app()
@@ -27,6 +27,7 @@ def harmonise(
     seed: Seed = None,
     takes: Takes = 1,
     candidates: Candidates = 8,
+    pick: Pick = "best",
     soundfont: Soundfont = None,
     language: Language = "en",
     sign: Sign = False,
@@ -38,4 +39,4 @@ def harmonise(
     Example: zhiyin harmonise tune.mid -o hymn.musicxml
     """
     wish = Wish("harmonise", for_, melody, style=style, chords=chords, scale=scale)
-    run(file, wish, Asked(out, model, seed, takes, candidates, json, quiet, sign, soundfont, language))
+    run(file, wish, Asked(out, model, seed, takes, candidates, pick, json, quiet, sign, soundfont, language))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from zhiyin.app.cli import editing
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, tell
+from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app, print_json, tell
 from zhiyin.inference.edit import EditOptions
 from zhiyin.inference.repair import HIDDEN, repair, repair_test
 
@@ -30,7 +30,7 @@ def repair_verb(
     seed: Seed = None,
     takes: editing.Takes = 1,
     candidates: editing.Candidates = 4,
-    pick: editing.Pick = "best",
+    pick: Pick = "best",
     temperature: editing.Temperature = None,
     soundfont: editing.Soundfont = None,
     language: editing.Language = "en",

@@ -1,4 +1,4 @@
-"""zhiyin vary: other notes in the rhythm, the harmony or the contour of a piece."""
+"""zhiyin vary: other notes in the rhythm, harmony or contour of a piece, or its neighbours in a latent space."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from zhiyin.app.cli import editing
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app
+from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app
+from zhiyin.errors import ControlError
 from zhiyin.inference.edit import EditOptions
 from zhiyin.inference.vary import vary
 
@@ -20,6 +21,11 @@ def vary_verb(
     file: editing.File,
     keep: Annotated[str, typer.Option("--keep", help="What stays: rhythm, harmony or contour.")] = "rhythm",
     amount: Annotated[float, typer.Option("--amount", help="Share of the notes that change, over 0 to 1.")] = 0.3,
+    method: Annotated[str, typer.Option("--method", help="masked (some notes anew), or latent (a melody's neighbours).")] = "masked",
+    more: Annotated[
+        list[str] | None, typer.Option("--more", help="Latent: more density, range, syncopation or mode (major).")
+    ] = None,
+    less: Annotated[list[str] | None, typer.Option("--less", help="Latent: the same names; less mode is minor.")] = None,
     span: Annotated[str | None, typer.Option("--span", help="Only these bars: 5-8, 7, or 1-2,9-12.")] = None,
     part: editing.Parts = None,
     lock: editing.Lock = None,
@@ -31,7 +37,7 @@ def vary_verb(
     seed: Seed = None,
     takes: editing.Takes = 1,
     candidates: editing.Candidates = 4,
-    pick: editing.Pick = "best",
+    pick: Pick = "best",
     temperature: editing.Temperature = None,
     soundfont: editing.Soundfont = None,
     language: editing.Language = "en",
@@ -44,6 +50,19 @@ def vary_verb(
     Example: zhiyin vary song.musicxml --keep rhythm --amount 0.3 -o varied.musicxml
     """
     desk = editing.Desk(out, soundfont, language, sign, json, quiet)
+    if method == "latent":
+        from zhiyin.app.cli.vary_latent import run
+
+        run(
+            desk, file, amount=amount, takes=takes, more=more or (), less=less or (), parts=part or (),
+            temperature=temperature or 0.0, model=model, seed=seed,
+        )  # fmt: skip
+        return
+    if method != "masked" or more or less:
+        raise ControlError(
+            "Unknown method" if method != "masked" else "Attributes need a latent space", expected="--method masked or latent",
+            received=method, hint="--more and --less go with --method latent",
+        )  # fmt: skip
     editing.run(
         desk, file,
         lambda: vary(
