@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from zhiyin.app.cli import editing
-from zhiyin.app.cli.common import Json, Out, Quiet, Seed, Sign, new_app
+from zhiyin.app.cli.common import Json, Out, Pick, Quiet, Seed, Sign, new_app
 from zhiyin.inference.again import again
 from zhiyin.inference.edit import EditOptions
 
