@@ -24,7 +24,7 @@ from zhiyin.inference.run_masks import run_masks
 from zhiyin.inference.sampler import Sampler, Written
 from zhiyin.measures.playability import KEYBOARDS
 
-_CONTEXT = 0.75  # share of the window that is read before the first written row
+_CONTEXT = 0.5  # share of the window that is read before the first written row
 _LEAST_BARS = 4
 _MOST_STEP = 24  # bars between the last row that is read and the first written one
 
