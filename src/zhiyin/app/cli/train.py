@@ -131,7 +131,7 @@ class ShowTraining:
     def __init__(self, *, quiet: bool) -> None:
         self.quiet, self.last = quiet, 0.0
         self.failures: list[Mapping[str, str]] = []
-        self.loss, self.rows = "nats/note", "notes/s"
+        self.loss, self.rows, self.unit = "nats/note", "notes/s", "notes"
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """One event of training: corpus, built, start, train or valid."""
@@ -148,7 +148,7 @@ class ShowTraining:
             if event["family"] == "embedding":
                 self.loss, self.rows = "loss/hidden row", "hidden rows/s"
             say(
-                f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} notes",
+                f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} {self.unit}",
                 quiet=self.quiet,
             )
         elif kind == "finished":
