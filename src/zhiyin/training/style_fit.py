@@ -79,7 +79,7 @@ Progress = Callable[[int, int, str], None]
 
 def fit(examples: Examples, sizes: StyleSizes, *, seed: int = 0, progress: Progress | None = None) -> tuple[StyleModel, list[HeldOut]]:
     """The model of all label sets, and what its folds said of pieces that they had not seen. Raises TrainingError where labels are too few."""
-    model = _bare(examples, sizes)
+    model = bare(examples, sizes)
     like = model.likeness(model.points)
     heads, told = list[Head](), list[HeldOut]()
     for i, name in enumerate(examples.labels):
@@ -95,12 +95,12 @@ def fit(examples: Examples, sizes: StyleSizes, *, seed: int = 0, progress: Progr
 
 def fit_set(examples: Examples, truth: np.ndarray, classes: Sequence[str], sizes: StyleSizes, name: str = "") -> StyleModel:
     """A model of one label set, standardised on these very examples, at temperature 1 and without a limit."""
-    model, index = _bare(examples, sizes), np.arange(len(truth))
+    model, index = bare(examples, sizes), np.arange(len(truth))
     head = fit_head(model, model.likeness(model.points), index, truth, classes, examples.weights, sizes.ridge, name)
     return replace(model, heads=(head,))
 
 
-def _bare(examples: Examples, sizes: StyleSizes) -> StyleModel:
+def bare(examples: Examples, sizes: StyleSizes) -> StyleModel:
     """Standardising and points, no heads. Profiles of figures are not standardised; their width is their mean square distance from their mean."""
     hearing = Hearing(sizes.hear, sizes.embedding)
     lead = examples.x.shape[1] - hearing.grams
@@ -108,8 +108,8 @@ def _bare(examples: Examples, sizes: StyleSizes) -> StyleModel:
     mean[lead:], scale[lead:] = 0, 1
     profiles = examples.x[:, lead:]
     width = 2 * float(((profiles - profiles.mean(axis=0)) ** 2).sum(axis=1).mean()) if hearing.grams else 0.0
-    bare = StyleModel(mean, scale, np.zeros((1, len(mean))), sizes.gamma, width=max(width, 1e-6) if hearing.grams else 0.0, hearing=hearing)
-    return replace(bare, points=rounded(bare.standard(examples.x), hearing.grams))
+    model = StyleModel(mean, scale, np.zeros((1, len(mean))), sizes.gamma, width=max(width, 1e-6) if hearing.grams else 0.0, hearing=hearing)
+    return replace(model, points=rounded(model.standard(examples.x), hearing.grams))
 
 
 def drawn(labels: Mapping[str, np.ndarray], groups: np.ndarray, most: int, seed: int) -> np.ndarray:
