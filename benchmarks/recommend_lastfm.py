@@ -37,7 +37,7 @@ GRID: Mapping[str, tuple[Sequence[Mapping[str, Any]], Maker, str]] = {
     "ease": ([{"regularisation": r} for r in (50.0, 100.0, 200.0)], Ease, "ones"),
     "content-ease": ([{"regularisation": r, "weight": w} for r in (100.0, 150.0) for w in (0.2, 0.3)], ContentEase, "plays"),
     "content-ease, friends": ([{"regularisation": r, "weight": w} for r in (100.0, 150.0) for w in (0.2, 0.3)], ContentEase, "friends"),
-    "two-tower": ([{}], lambda **s: NeuralTwoTower(TowerRecipe(**s)), "plays"),
+    "two-tower": ([{"temperature": t} for t in (0.05, 0.07)], lambda **s: NeuralTwoTower(TowerRecipe(**s)), "plays"),
 }
 
 

@@ -1,6 +1,8 @@
 """`recommend`: to a listener, like files, with reasons; what it does where little or nothing is known."""
 
 import json
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -158,6 +160,17 @@ def test_alone_in_its_folder_a_file_has_nothing_to_be_compared_with(tmp_path, mo
     save(tune(8), tmp_path / "one.mid")
     with pytest.raises(InputError, match=r"There is nothing to choose from. .*hint: zhiyin library add FOLDER, or --in FOLDER"):
         recommend(like=[tmp_path / "one.mid"])
+
+
+def test_the_light_install_is_enough(folder, tmp_path):
+    script = (
+        "import sys\nfor name in ('scipy', 'implicit', 'usearch', 'torch', 'sklearn', 'psycopg'): sys.modules[name] = None\n"
+        "import zhiyin as zy\nfrom zhiyin.library import open_library\nfrom zhiyin.inference.bring import add, rate\n"
+        f"add(open_library(), [{str(folder)!r}], workers=0)\nrate(open_library(), '1', 'Mei', 'like')\n"
+        "found = zy.recommend('Mei', count=3)\nassert len(found.items) == 3 and found.method == 'taste'"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=os.environ | {"ZHIYIN_HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
 
 
 def test_whom_to_recommend_to_must_be_said(library):

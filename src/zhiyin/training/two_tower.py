@@ -28,12 +28,12 @@ class TowerRecipe:
 
     width: int = 64
     hidden: int = 256
-    epochs: int = 40
+    epochs: int = 30
     batch: int = 128
     negatives: int = 2048
     rate: float = 3e-3
     decay: float = 1e-5
-    temperature: float = 0.1
+    temperature: float = 0.07
     dropped: float = 0.5
     seed: int = 0
 
