@@ -22,7 +22,7 @@ def train(
         typer.Argument(help="Your scores (sub-folders become styles), a table file,label (.csv), or a corpus built with `zhiyin corpus build`."),
     ],
     family: Annotated[
-        str, typer.Option("--family", help="rnn, lstm, gru, transformer; vae (a latent space); embedding or style (do not compose).")
+        str, typer.Option("--family", help="rnn, lstm, gru, transformer; vae (a latent space), gan (bars from noise); embedding or style (do not compose).")
     ] = "",
     recipe: Annotated[
         str, typer.Option("--recipe", help="A recipe's name (classic, lstm, transformer …) or a .toml file.")
@@ -125,12 +125,17 @@ def _tell_style(package: Any, run_folder: Path, out: Path | None, *, quiet: bool
 _MEASURED = {
     "embedding": "loss per hidden row on {:,} held-out hidden rows",
     "vae": "loss per sixteenth on {:,} held-out sixteenths",
+    "gan": "off the real share of sounding cells; {:,} training windows",
 }
 _USE = {
     "embedding": "python: from zhiyin.inference.embed import embed; embed(score, model='{}')",
     "vae": "zhiyin blend a.mid b.mid --model {}",
+    "gan": "zhiyin compose --model {} --bars 8",
 }
-_UNITS = {"embedding": ("loss/hidden row", "hidden rows/s", "notes"), "vae": ("loss/sixteenth", "sixteenths/s", "sixteenths")}
+_UNITS = {
+    "embedding": ("loss/hidden row", "hidden rows/s", "notes"), "vae": ("loss/sixteenth", "sixteenths/s", "sixteenths"),
+    "gan": ("critic's distance", "notes/s", "notes"),
+}  # fmt: skip
 
 
 def _exit_if(failures: list[Mapping[str, str]]) -> None:
