@@ -17,13 +17,23 @@ from zhiyin.formats.catalog import load, save
 from zhiyin.inference.classify import check_table, classify, classify_files, score_files, verdicts
 from zhiyin.inference.judge import Verdict, choose
 from zhiyin.inference.style_check import StyleCheck
+from zhiyin.inference.style_grams import SIZE, grams
 from zhiyin.inference.style_inputs import Hearing, windows
-from zhiyin.inference.style_model import Head, Reach, StyleModel, open_model, pack, softmax, unpack
+from zhiyin.inference.style_model import StyleModel, distance_of, likeness, open_model, pack, rounded, softmax, unpack
 from zhiyin.measures.descriptors import DESCRIPTORS, NAMES
 from zhiyin.provenance.package import STYLE, load_package
 from zhiyin.score import Part, Score, notes_array, regular_bars
 from zhiyin.training.recipe import load_recipe, parse_recipe
-from zhiyin.training.style_fit import Examples, StyleSizes, cross_fit, fit, folds_of, known_labels, temperature_of
+from zhiyin.training.style_fit import (
+    Examples,
+    StyleSizes,
+    cross_fit,
+    drawn,
+    fit,
+    folds_of,
+    known_labels,
+    temperature_of,
+)
 from zhiyin.training.train import TrainOptions, train
 
 METERS = {"march": (4, 4), "waltz": (3, 4), "jig": (6, 8)}
@@ -225,11 +235,11 @@ def test_an_altered_or_foreign_package_is_refused(package, tmp_path):
         open_model(copy)
 
 
-def test_distance_grows_away_from_the_centres():
-    axes = np.eye(4, 2, dtype=np.float32)
-    reach = Reach(axes, np.zeros((1, 2), dtype=np.float32), 1.0, 1.0)
-    z = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 2, 0]], dtype=np.float32)
-    assert np.allclose(reach.distance(z), [0, np.sqrt(0.5), 1, 1])
+def test_distance_is_the_way_to_the_nearest_points():
+    points = np.zeros((5, 4), dtype=np.float32)
+    z = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [2, 2, 2, 2]], dtype=np.float32)
+    assert np.allclose(distance_of(likeness(z, points, 0.5), 0.5), [0, 0.5, 2], atol=1e-6)
+    assert np.abs(rounded(z + 0.003) - z).max() <= 4 / 127 / 2 + 1e-6
 
 
 def test_inputs_hear_no_velocity_tempo_program_or_register():
@@ -237,7 +247,7 @@ def test_inputs_hear_no_velocity_tempo_program_or_register():
     named = {DESCRIPTORS[i].left_out for i in plain.columns}
     assert named == {""} and not any(DESCRIPTORS[i].moves for i in plain.columns)
     assert len(more.columns) == len(plain.columns) + sum(d.left_out == "velocity" or d.moves for d in DESCRIPTORS)
-    with pytest.raises(InputError, match=r"Unknown kind of descriptors. Expected velocity, tempo, program, register. Received colour"):
+    with pytest.raises(InputError, match=r"Unknown kind of inputs. Expected velocity, tempo, program, register, grams. Received colour"):
         _ = Hearing("colour").columns
 
 
@@ -275,10 +285,10 @@ def test_held_out_probabilities_are_calibrated_by_the_temperature():
 
 
 def test_a_fit_finds_what_is_there_and_chance_where_nothing_is():
-    e, sizes = _examples(120), StyleSizes(strength=1.0)
+    e, sizes = _examples(120), StyleSizes()
     model, told = fit(e, sizes)
     assert (told[0].said == told[0].truth).mean() > 0.85 and told[0].p.sum(axis=1) == pytest.approx(1)
-    assert model.reach.limit > 0 and (model.reach.distance(model.standard(e.x)) / model.reach.limit < 1).mean() > 0.9
+    assert 0 < model.limit < 10 and (model.distance(model.standard(e.x)) < 1).mean() > 0.9
     shuffled = np.random.default_rng(3).permutation(e.labels["style"])
     held = cross_fit(e, shuffled, ("a", "b", "c"), sizes)
     assert (held.said == held.truth).mean() < 0.55
@@ -288,8 +298,17 @@ def test_labels_with_too_few_works_are_left_out_or_refused():
     e = _examples(9)
     with pytest.raises(TrainingError, match=r"Too few labels to tell apart in 'style'. Expected at least 2 labels with 9 different pieces each"):
         known_labels(e, "style", 9)
-    assert Head("x", ("a",), np.zeros((2, 1)), np.zeros(1), np.zeros((2, 1))).probabilities(np.zeros((1, 2))) == 1
-    assert StyleModel(np.zeros(2), np.ones(2), (), Reach(np.zeros((2, 1)), np.zeros((1, 1)), 1, 1)).standard(np.full((1, 2), 9.0)).max() == 4
+    assert StyleModel(np.zeros(2), np.ones(2), np.zeros((1, 2)), 1.0).standard(np.full((1, 2), 9.0)).max() == 4
+
+
+def test_of_a_common_label_some_works_are_drawn():
+    e = _examples(300)
+    index = drawn(e.labels, e.groups, 20, 0)
+    assert np.unique(e.labels["style"][index], return_counts=True)[1].tolist() == [80, 80, 80]  # 3 labels: four times as many each
+    place = np.arange(300)  # 5 labels of 30 works with two pieces each
+    many = Examples(e.x, {"style": np.array([f"l{i % 5}" for i in place])}, place // 10 * 5 + place % 5, e.weights)
+    index = drawn(many.labels, many.groups, 20, 0)
+    assert len(index) == 100 and len(set(many.groups[index].tolist())) == 100
 
 
 def test_recipes_of_the_family_are_known():
@@ -324,3 +343,26 @@ def test_takes_that_are_not_agreed_are_not_chosen():
     agreed = Verdict((), 1.0, 0.0)
     assert choose(rows, [replace(agreed, agreed=False), agreed, replace(agreed, agreed=False)], 3) == [1]
     assert not replace(agreed, agreed=False).good and agreed.good
+
+
+# --- figures
+
+
+def test_figures_are_distributions_and_tell_pitch_and_pace():
+    first, moved = grams(dance("jig", 1)), grams(dance("jig", 1, tonic=67))
+    assert first.shape == (SIZE,) and first.dtype == np.float32
+    assert float((first**2).sum()) == pytest.approx(22, abs=1e-3)  # kinds of figures, each a distribution
+    assert 0 < float(first @ moved) < 21 and float(first @ grams(dance("jig", 1))) == pytest.approx(22, abs=1e-3)
+    drums = notes_array(onset=np.arange(8) * 240, duration=120, pitch=36, part=0)
+    assert not grams(Score(drums, regular_bars(1, 480, 4, 4), (Part("", 0, True),), 480)).any()
+    one = dance("jig", 1)
+    assert np.isfinite(grams(one.replace(notes=one.notes[:1]))).all()
+
+
+def test_a_package_that_hears_figures_comes_back(folder, tmp_path):
+    recipe = parse_recipe("family = 'style'\nhear = 'velocity,register,grams'\nembedding = ''", "mine")
+    found = train(folder, recipe=recipe, options=TrainOptions(out=tmp_path / "p", run_folder=tmp_path / "r")).package
+    model = open_model(found)
+    assert model.hearing.grams == SIZE and len(model.mean) == len(model.hearing.columns) + SIZE and model.width > 0
+    verdict = classify(dance("jig", 3), model=found)
+    assert verdict.style == "jig" and verdict.reasons_for and not verdict.none

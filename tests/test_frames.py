@@ -4,6 +4,7 @@ import itertools
 import json
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +76,36 @@ def test_all_forms_hold_the_same_pieces(files, name):
         assert all(np.array_equal(a, b) for a, b in zip(found.pieces[split], wanted[split]))
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float64, np.int16, bool])
+@pytest.mark.parametrize("packed", [False, True])
+def test_mat_files_of_every_number_and_packing_are_read(tmp_path, kind, packed):
+    cells = {}
+    for name, tables in pieces().items():
+        cells[f"{name}data"] = np.empty((1, len(tables)), object)
+        cells[f"{name}data"][0] = [t.astype(kind) for t in tables]
+    savemat(tmp_path / "a.mat", {**cells, "note": "other variables are passed over"}, do_compression=packed)
+    assert all(np.array_equal(a, b) for s in SPLITS for a, b in zip(load_frames(tmp_path / "a.mat").pieces[s], pieces()[s]))
+
+
+@pytest.mark.parametrize("name", ["set.mat", "set.npz"])
+def test_damaged_files_are_read_or_refused(files, tmp_path, name):
+    whole, rng = (files / name).read_bytes(), np.random.default_rng(1)
+    outcomes = set()
+    for _ in range(150):
+        data = bytearray(whole[: int(rng.integers(len(whole)))] if rng.random() < 0.2 else whole)
+        for at in rng.integers(0, max(1, min(len(data), 400 if rng.random() < 0.5 else len(data))), int(rng.integers(1, 6))):
+            if len(data):
+                data[int(at)] = int(rng.integers(256))
+        path = tmp_path / name
+        path.write_bytes(bytes(data))
+        try:
+            load_frames(path)
+            outcomes.add("read")
+        except InputError:
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}
+
+
 def test_object_arrays_are_refused(tmp_path):
     tables = np.empty(2, object)
     tables[:] = [piece(1), piece(2, 9)]
@@ -103,11 +134,15 @@ def test_errors_say_what_is_wrong(files, tmp_path):
     (tmp_path / "h.mat").write_bytes(b"x" * 300)
     refused(r"h\.mat cannot be read\. Expected a MATLAB 5 file", "h.mat")
     (tmp_path / "i.npz").write_bytes(b"no zip")
-    refused(r"i\.npz cannot be read\. Expected an \.npz archive", "i.npz")
+    refused(r"i\.npz cannot be read\. Expected an \.npz archive of plain arrays", "i.npz")
     savemat(tmp_path / "j.mat", {"traindata": np.zeros((3, 3))})
-    refused(r"lacks a split\. .* Received no validdata, testdata", "j.mat")
-    savemat(tmp_path / "k.mat", {f"{s}data": np.zeros((3, 3)) for s in SPLITS})
-    refused(r"traindata is not a cell array", "k.mat")
+    refused(r"lacks a split\. Expected cell arrays .* Received no cell array traindata, validdata, testdata", "j.mat")
+    texts = np.empty((1, 1), object)
+    texts[0, 0] = "tune"
+    savemat(tmp_path / "k.mat", {"traindata": texts})
+    refused(r"traindata: a cell of class 4, not of plain numbers", "k.mat")
+    (tmp_path / "m.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(600))
+    refused(r"7\.3 \(HDF5\): save it with -v7", "m.mat")
     whole = (files / "set.mat").read_bytes()
     (tmp_path / "l.mat").write_bytes(whole[: len(whole) // 2])
     refused(r"l\.mat", "l.mat")
@@ -118,7 +153,7 @@ def test_a_file_that_unpacks_to_more_than_memory_is_refused(tmp_path, monkeypatc
     packed = zlib.compress(bytes(1 << 20))
     header = b"MATLAB 5.0".ljust(124) + b"\x00\x01IM"
     (tmp_path / "bomb.mat").write_bytes(header + np.array([15, len(packed)], "<u4").tobytes() + packed)
-    with pytest.raises(InputError, match="too large"):
+    with pytest.raises(InputError, match="it unpacks to too much"):
         load_frames(tmp_path / "bomb.mat")
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as z:
         z.writestr("train_rows.npy", bytes(1 << 20))
@@ -208,7 +243,8 @@ def test_recall_never_shows_a_piece_itself_and_moves_a_tune_to_its_key():
     tune = np.zeros((10, KEYS), np.uint8)
     tune[np.arange(10), [5, 7, 8, 5, 10, 7, 9, 6, 5, 4]] = 1
     recall = Recall([tune])
-    assert not recall.look(tune, own=0)[1][:, 2:].any()
+    own = recall.look(tune, own=0)
+    assert not own[1][:, 2:].any() and np.array_equal(own[1][:, :2], Recall([]).look(tune)[1][:, :2]) and own[1][:, :2].any()
     higher = np.roll(tune, 3, 1)
     shares, lengths = recall.look(higher)
     assert lengths[9, 3] > lengths[3, 3] > 0 and lengths[9, 2] <= 1
@@ -266,3 +302,19 @@ def test_the_command(files, capsys):
     assert "set, lstm, bernoulli:" in out.out and "(n = 58 frames, 4 pieces)" in out.out and out.err == ""
     assert main(["evaluate", "frames", "--data", "nothing.mat"]) == 1
     assert "nothing.mat is not there" in capsys.readouterr().err
+
+
+DATA = Path(__file__).parents[2] / "shared" / "data" / "benchmarks" / "poly-frames.tar.zst"
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not DATA.is_file(), reason="../shared/data is not here")
+def test_the_published_sets_have_their_splits_and_49_chorales_with_tunes_of_their_own(tmp_path):
+    from zhiyin.corpus.archive import extract
+
+    pytest.importorskip("zstandard")
+    extract(DATA, tmp_path)
+    chorales, tunes = (load_frames(next(tmp_path.rglob(name))) for name in ("JSB_Chorales.mat", "Nottingham.mat"))
+    assert [len(chorales.pieces[s]) for s in SPLITS] == [229, 76, 77] and [chorales.frames(s) for s in SPLITS] == [13807, 4602, 4725]
+    assert [len(tunes.pieces[s]) for s in SPLITS] == [694, 173, 170] and tunes.keys == 88
+    assert len(clean_pieces(FrameBatches(chorales, frame_recipe("tcn", "bernoulli", 13807), first=False, whole=True))) == 49

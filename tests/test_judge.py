@@ -96,8 +96,8 @@ def test_form_hears_the_tonic_the_phrase_ends_and_what_comes_back():
 def test_a_reference_is_quantiles_of_its_pieces_and_hears_a_stranger():
     table = np.stack([measured(tune(16, seed=i)) for i in range(40)])
     reference = summarise("scales", table, {"split": "train"})
-    own = [scorecard(row, reference, bars=16, windows=1) for row in table]
-    assert 0.35 < np.mean([c.more_unusual_than for c in own]) < 0.65
+    own = [scorecard(measured(tune(16, seed=100 + i)), reference, bars=16, windows=1) for i in range(20)]
+    assert 0.3 < np.mean([c.more_unusual_than for c in own]) < 0.7
     stranger = tune(16, seed=0)
     notes = stranger.notes.copy()
     notes["pitch"] = np.random.default_rng(0).integers(40, 90, len(notes))

@@ -9,6 +9,7 @@ import zhiyin
 
 VERBS = {  # as on the command line
     "accompany",
+    "again",
     "arrange",
     "blend",
     "chords",
@@ -21,6 +22,7 @@ VERBS = {  # as on the command line
     "judge",
     "original",
     "recommend",
+    "repair",
     "restore",
     "train",
     "vary",

@@ -1,6 +1,9 @@
 """`recommend`: to a listener, like files, with reasons; what it does where little or nothing is known."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,8 +18,10 @@ from zhiyin.inference.reasons import ASPECTS, shared_aspects
 from zhiyin.inference.recommend import recommend
 from zhiyin.library import open_library
 from zhiyin.library.events import Event, store_events
+from zhiyin.library.listeners import make_listener
 from zhiyin.library.pieces import find_piece
 from zhiyin.measures.descriptors import NAMES, index_of
+from zhiyin.recommenders.nearest import Nearest
 
 KINDS = {"waltz": (62, 1, (3, 4)), "duet": (67, 2, (4, 4))}
 
@@ -100,8 +105,6 @@ def test_unknown_listeners_are_answered_with_near_names(library, folder):
 def test_an_empty_history_falls_back_and_says_so(library, folder):
     like(library, folder, "Bo", "duet-2")
     with library.write() as connection:
-        from zhiyin.library.listeners import make_listener
-
         make_listener(connection, "Mei")
     found = recommend("Mei", count=1, library=library)
     assert found.method == "popularity" and kinds(found) == ["duet"]
@@ -111,8 +114,6 @@ def test_an_empty_history_falls_back_and_says_so(library, folder):
 
 def test_where_nobody_likes_anything_typical_pieces_are_named(library, folder):
     with library.write() as connection:
-        from zhiyin.library.listeners import make_listener
-
         make_listener(connection, "Mei")
     found = recommend("Mei", count=3, library=library)
     assert found.method == "typical" and len(found.items) == 3 and "or anybody likes" in found.notes[0]
@@ -162,6 +163,26 @@ def test_alone_in_its_folder_a_file_has_nothing_to_be_compared_with(tmp_path, mo
         recommend(like=[tmp_path / "one.mid"])
 
 
+def test_a_very_large_library_is_ranked_through_a_graph(library, folder, tmp_path, monkeypatch):
+    like(library, folder, "Mei", "waltz-0", "waltz-1")
+    exact = recommend("Mei", count=4, library=library)
+    monkeypatch.setattr("zhiyin.inference.shelf.EXACT_BELOW", 5)
+    monkeypatch.setitem(Nearest.__init__.__kwdefaults__, "exact_below", 5)
+    assert [i.piece for i in recommend("Mei", count=4, library=library).items] == [i.piece for i in exact.items]
+    assert len(list((tmp_path / "graphs").glob("*.voyager"))) == 1
+
+
+def test_the_light_install_is_enough(folder, tmp_path):
+    script = (
+        "import sys\nfor name in ('scipy', 'implicit', 'voyager', 'torch', 'sklearn', 'psycopg'): sys.modules[name] = None\n"
+        "import zhiyin as zy\nfrom zhiyin.library import open_library\nfrom zhiyin.inference.bring import add, rate\n"
+        f"add(open_library(), [{str(folder)!r}], workers=0)\nrate(open_library(), '1', 'Mei', 'like')\n"
+        "found = zy.recommend('Mei', count=3)\nassert len(found.items) == 3 and found.method == 'taste'"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=os.environ | {"ZHIYIN_HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+
+
 def test_whom_to_recommend_to_must_be_said(library):
     for arguments in ({}, {"listener": "Mei", "like": ["x.mid"]}):
         with pytest.raises(InputError, match="Whom to recommend to is not clear. Expected a listener's name, or files to be like"):
@@ -202,8 +223,35 @@ def test_reasons_name_what_is_shared_and_uncommon():
 
 
 def test_popularity_counts_what_others_like_and_not_what_they_dislike(library, folder):
-    number = find_piece(library, str(folder / "waltz-5.musicxml"))
-    store_events(library, [Event(n, number, "dislike") for n in ("A", "B", "C")] + [Event("A", 1, "like")])
-    like(library, folder, "Mei", "duet-0", kind="skip")
+    hated, liked = (find_piece(library, str(folder / f"{n}.musicxml")) for n in ("waltz-5", "duet-4"))
+    store_events(library, [Event(n, hated, "dislike") for n in ("A", "B", "C")] + [Event("A", liked, "like")])
+    with library.write() as connection:
+        make_listener(connection, "Mei")
+    assert [i.piece for i in recommend("Mei", count=1, library=library).items] == [liked]
+
+
+def crowd(library, folder):
+    """Forty listeners who like waltz-0 and duet-3 together: a tie that no feature tells."""
+    pair = [find_piece(library, str(folder / f"{n}.musicxml")) for n in ("waltz-0", "duet-3")]
+    store_events(library, [Event(f"L{n}", piece, "like") for n in range(40) for piece in pair])
+    like(library, folder, "Mei", "waltz-0")
+
+
+def test_what_listeners_of_the_same_piece_like_counts_and_is_the_reason(library, folder):
+    like(library, folder, "Mei", "waltz-0")
+    alone = recommend("Mei", count=12, library=library)
+    crowd(library, folder)
+    found = recommend("Mei", count=12, library=library)
+    assert alone.method == "taste" and found.method == "taste and others"
+    place = [[i.files[0].endswith("duet-3.musicxml") for i in f.items].index(True) for f in (alone, found)]
+    assert place[1] == 0 < place[0]
+    assert str(found.items[0].reason).endswith("liked by listeners of “Tune 0”") and found.items[0].reason.others == ("Tune 0",)
+
+
+def test_without_scipy_others_are_left_out_and_that_is_said(library, folder, monkeypatch):
+    crowd(library, folder)
+    for name in [m for m in sys.modules if m == "scipy" or m.startswith(("scipy.", "zhiyin.recommenders.ease", "zhiyin.recommenders.contract"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "scipy", None)
     found = recommend("Mei", count=1, library=library)
-    assert found.items and found.method == "taste"
+    assert found.method == "taste" and found.notes == ("what other listeners like is not looked at: pip install 'zhiyin[recommend]'",)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zhiyin.errors import ZhiyinError
     from zhiyin.evaluation.scorecard import judge
     from zhiyin.formats.catalog import load, save
+    from zhiyin.inference.again import again
     from zhiyin.inference.arranging import accompany, arrange, harmonise
     from zhiyin.inference.chords import chords
     from zhiyin.inference.classify import classify
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from zhiyin.inference.continue_ import continue_
     from zhiyin.inference.infill import infill
     from zhiyin.inference.latent import blend
-    from zhiyin.inference.latent import vary_latent as vary
     from zhiyin.inference.original import original
     from zhiyin.inference.recommend import recommend
+    from zhiyin.inference.repair import repair
+    from zhiyin.inference.vary import vary
     from zhiyin.inference.zyz import compress, restore
     from zhiyin.measures.descriptors import describe
     from zhiyin.measures.key import find_key
@@ -47,6 +49,7 @@ _HOME = {
     "Part": "zhiyin.score",
     "Score": "zhiyin.score",
     "ZhiyinError": "zhiyin.errors",
+    "again": "zhiyin.inference.again",
     "blend": "zhiyin.inference.latent",
     "build_corpus": "zhiyin.corpus.build",
     "chords": "zhiyin.inference.chords",
@@ -68,12 +71,13 @@ _HOME = {
     "perform": "zhiyin.score.performance",
     "quantize": "zhiyin.encoding",
     "recommend": "zhiyin.inference.recommend",
+    "repair": "zhiyin.inference.repair",
     "restore": "zhiyin.inference.zyz",
     "save": "zhiyin.formats.catalog",
     "train": "zhiyin.training.train",
-    "vary": "zhiyin.inference.latent",
+    "vary": "zhiyin.inference.vary",
 }
-_OTHER_NAME = {"build_corpus": "build", "vary": "vary_latent"}
+_OTHER_NAME = {"build_corpus": "build"}
 
 __all__ = [*_HOME, "__version__"]
 

@@ -105,8 +105,8 @@ def figure_distances(composed: np.ndarray, human: np.ndarray, names: Sequence[st
     for i, name in enumerate(names):
         a, b = composed[:, i].astype(np.float64), human[:, i].astype(np.float64)
         a, b = a[np.isfinite(a)], b[np.isfinite(b)]
-        if len(a) < 2 or len(b) < 2:
-            continue
+        if len(a) < 2 or len(b) < 2 or (np.ptp(a) == np.ptp(b) == 0 and a[0] == b[0]):
+            continue  # nothing to compare (drums, where there are none)
         found[name] = {
             "composed": round(float(a.mean()), 4), "human": round(float(b.mean()), 4), "overlap": with_interval(overlap_area, a, b, resamples),
             "kl": round(kl_divergence(a, b), 4), "wasserstein": round(wasserstein(a, b), 4), "n": [len(a), len(b)],

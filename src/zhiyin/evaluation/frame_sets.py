@@ -10,7 +10,7 @@ Two files hold one:
 from __future__ import annotations
 
 import hashlib
-import struct
+import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from zhiyin.errors import InputError
+from zhiyin.evaluation.mat import MatError, read_cells
 
 SPLITS = ("train", "valid", "test")
 MOST_KEYS = 128
@@ -60,52 +61,20 @@ def load_frames(path: str | Path) -> FrameSet:
 
 
 def _read_mat(path: Path) -> dict[str, list[Any]]:
-    from scipy.io import loadmat  # comes with scikit-learn
-    from scipy.io.matlab import MatReadError
-
-    _refuse_bomb(path)
     names = {split: f"{split}data" for split in SPLITS}
     try:
-        found = loadmat(path, variable_names=list(names.values()))
-    except (MatReadError, ValueError, TypeError, KeyError, OSError, NotImplementedError, zlib.error, struct.error) as e:
-        raise InputError(f"{path} cannot be read", expected="a MATLAB 5 file", received=str(e) or type(e).__name__) from None
+        found = read_cells(path.read_bytes(), MOST_BYTES)
+    except MatError as e:
+        raise InputError(f"{path} cannot be read", expected="a MATLAB 5 file of cell arrays of numbers", received=str(e)) from None
     missing = [name for name in names.values() if name not in found]
     if missing:
-        raise InputError(f"{path} lacks a split", expected="traindata, validdata, testdata", received=f"no {', '.join(missing)}")
-    for name in names.values():
-        if found[name].dtype != object:
-            raise InputError(f"{path}: {name} is not a cell array", expected="one table a cell", received=str(found[name].dtype))
-    return {split: list(found[name].reshape(-1)) for split, name in names.items()}
-
-
-def _refuse_bomb(path: Path) -> None:
-    """Unpacks the top-level elements of a MATLAB 5 file piece by piece and counts, so that no header can ask for the machine's memory."""
-    data, at, total = path.read_bytes(), 128, 0
-    order = ">" if data[126:128] == b"MI" else "<"
-    while at + 8 <= len(data):
-        kind, size = struct.unpack_from(order + "II", data, at)
-        if kind == 15:  # compressed
-            total += _unpacked(data[at + 8 : at + 8 + size])
-        at += 8 + size
-        if total > MOST_BYTES:
-            raise InputError(f"{path} is too large", expected=f"at most {MOST_BYTES >> 20} MB unpacked", received="more")
-
-
-def _unpacked(packed: bytes) -> int:
-    """Length of zlib data once unpacked, counted without keeping it; what is damaged is left to the reader."""
-    stream, total = zlib.decompressobj(), 0
-    try:
-        while packed and total <= MOST_BYTES:
-            total += len(stream.decompress(packed, 1 << 22))
-            packed = stream.unconsumed_tail
-    except zlib.error:
-        return 0
-    return total
+        raise InputError(
+            f"{path} lacks a split", expected="cell arrays traindata, validdata, testdata, a table a cell", received=f"no cell array {', '.join(missing)}"
+        )
+    return {split: found[name] for split, name in names.items()}
 
 
 def _read_npz(path: Path) -> dict[str, list[Any]]:
-    import zipfile
-
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(i.file_size for i in archive.infolist())
@@ -113,8 +82,8 @@ def _read_npz(path: Path) -> dict[str, list[Any]]:
             raise InputError(f"{path} is too large", expected=f"at most {MOST_BYTES >> 20} MB unpacked", received=f"{size >> 20} MB")
         with np.load(path, allow_pickle=False) as held:
             arrays = {name: _plain(path, held, name) for name in held.files}
-    except (zipfile.BadZipFile, OSError, EOFError) as e:
-        raise InputError(f"{path} cannot be read", expected="an .npz archive", received=str(e)) from None
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError, KeyError, zlib.error) as e:
+        raise InputError(f"{path} cannot be read", expected="an .npz archive of plain arrays", received=str(e)) from None
     if {"rows", "offsets", "split"} <= set(arrays):
         tables = _cut(path, "", arrays["rows"], arrays["offsets"])
         labels = _labels(path, arrays["split"], len(tables))

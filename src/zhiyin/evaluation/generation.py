@@ -33,13 +33,15 @@ from zhiyin.evaluation.quality_report import report_html
 from zhiyin.evaluation.two_sample import (
     CEILING,
     CHANCE,
+    LENGTHS,
     Windows,
     auc,
     cut,
     exchanged,
     measure_lengths,
-    run_testers,
+    run_tester,
     shuffled,
+    strongest,
 )
 from zhiyin.files import atomic_write
 from zhiyin.inference.controls import find_key
@@ -56,11 +58,15 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Setting:
-    """What a run is made from. pieces: human pieces at most (0 = all that qualify); testers: of the test at 16 bars."""
+    """What a run is made from. pieces: human pieces at most (0 = all that qualify); splits: where they are from; testers: by name;
+    sections: by name (empty = all); sampling: temperature, top_p, min_p of all fields (None = the package's own).
+    """
 
     pieces: int = 450
+    splits: tuple[str, ...] = ("valid", "test")
     testers: tuple[str, ...] = TESTERS
     sections: tuple[str, ...] = ()
+    sampling: Mapping[str, float] | None = None
 
 
 class Run:
@@ -72,8 +78,10 @@ class Run:
     @cached_property
     def pairs(self) -> list[Pair]:
         """Human pieces with what was composed to their controls."""
-        pairs = human_pairs(self.corpus, self.package, limit=self.setting.pieces)
-        return compose_pairs(pairs, self.package, self.folder / "pieces", lambda done, total: self.progress(done, total, "pieces"))
+        pairs = human_pairs(self.corpus, self.package, splits=self.setting.splits, limit=self.setting.pieces)
+        return compose_pairs(
+            pairs, self.package, self.folder / "pieces", lambda done, total: self.progress(done, total, "pieces"), self.setting.sampling
+        )
 
     @cached_property
     def sides(self) -> list[tuple[Excerpt, Excerpt]]:
@@ -87,10 +95,14 @@ class Run:
 
     def path(self, section: str) -> Path:
         """Where a section is kept; the controls know no model: runs beside each other on the same human pieces share them."""
-        if section not in CONTROLS:
+        if section.partition(".")[0] not in CONTROLS:
             return self.folder / f"section_{section}.json"
-        pieces = hashlib.sha256("\n".join(p.human.piece for p in self.pairs).encode()).hexdigest()[:12]
-        return self.folder.parent / f"{section}_{pieces}.json"
+        return self.folder.parent / f"{section}_{self.human_hash}.json"
+
+    @cached_property
+    def human_hash(self) -> str:
+        """Which human pieces these are."""
+        return hashlib.sha256("\n".join(p.human.piece for p in self.pairs).encode()).hexdigest()[:12]
 
     @cached_property
     def windows(self) -> Windows:
@@ -108,8 +120,9 @@ class Run:
         return shuffled(self.windows)
 
     def table(self, name: str) -> np.ndarray:
-        """Features of the windows, twin_windows or shuffled_windows, kept in the folder."""
-        path, windows = self.folder / f"{name}.npy", getattr(self, name)
+        """Features of the windows, twin_windows or shuffled_windows; kept, the human ones beside the folder."""
+        path = self.folder / "windows.npy" if name == "windows" else self.folder.parent / f"{name}_{self.human_hash}.npy"
+        windows = getattr(self, name)
         if path.exists() and len(found := np.load(path, allow_pickle=False)) == len(windows):
             return found
         rows = []
@@ -120,19 +133,29 @@ class Run:
         return np.stack(rows)
 
 
-def human_human(run: Run) -> dict[str, Any]:
+def _tested(run: Run, section: str, windows: Windows, table: str, kinds: Sequence[str] = ()) -> None:
+    """The test on some windows by the testers of the setting; each one's result is kept by itself, so that a run goes on after any."""
+    for at, name in enumerate(run.setting.testers):
+        path = run.path(f"{section}.{name}")
+        if not path.exists():
+            run.progress(at, len(run.setting.testers), f"{section}: {name}")
+            known = run.table(table) if name == "trees" else None
+            atomic_write(path, json.dumps(run_tester(windows, name, known, kinds), indent=1))
+
+
+def human_human(run: Run) -> None:
     """Held-out human pieces against other human ones, from the training split: same style and collection."""
-    return run_testers(run.twin_windows, run.setting.testers, run.table("twin_windows"))
+    _tested(run, "human_human", run.twin_windows, "twin_windows")
 
 
-def coin(run: Run) -> dict[str, Any]:
+def coin(run: Run) -> None:
     """The same with labels exchanged by a coin within each pair, so that there is nothing at all to find."""
-    return run_testers(exchanged(run.twin_windows), run.setting.testers, run.table("twin_windows"))
+    _tested(run, "coin", exchanged(run.twin_windows), "twin_windows")
 
 
-def shuffled_bars(run: Run) -> dict[str, Any]:
+def shuffled_bars(run: Run) -> None:
     """Human windows against the same ones with their bars shuffled."""
-    return run_testers(run.shuffled_windows, run.setting.testers, run.table("shuffled_windows"))
+    _tested(run, "shuffled_bars", run.shuffled_windows, "shuffled_windows")
 
 
 def validity(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,18 +166,24 @@ def validity(found: Mapping[str, Any]) -> dict[str, Any]:
     return {"at_chance": at_chance, "shuffled_told_apart": told, "valid": at_chance["human_human"] and at_chance["coin"] and told}
 
 
-def two_sample(run: Run) -> dict[str, Any]:
+def two_sample(run: Run) -> None:
     """The test at 16 bars, told for each split and each collection too."""
-    known = {p.id: f"{p.split} split" for p in run.corpus.table}, {p.id: p.collection for p in run.corpus.table}
-    splits, collections = ([table[w.piece] for w in run.windows.parts] for table in known)
-    found = run_testers(run.windows, run.setting.testers, run.table("windows"), kinds=splits)
-    again = run_testers(run.windows, ("trees",), run.table("windows"), kinds=collections)
-    return {**found, "trees_by_collection": again["by_kind"]}
+    known = {p.id: (f"{p.split} split", p.collection) for p in run.corpus.table}
+    kinds = ["{} · {}".format(*known[w.piece]) for w in run.windows.parts]
+    _tested(run, "two_sample", run.windows, "windows", kinds)
 
 
 def lengths(run: Run) -> dict[str, Any]:
     """The test at 2..64 bars, and L60."""
-    return measure_lengths(run.sides, run.setting.testers, say=lambda text: run.progress(0, 0, text))
+
+    def kept(windows: Windows, bars: int, name: str) -> dict[str, Any]:
+        path = run.path(f"lengths_{bars}.{name}")
+        if not path.exists():
+            run.progress(LENGTHS.index(bars), len(LENGTHS), f"{bars} bars: {name}")
+            atomic_write(path, json.dumps(run_tester(windows, name), indent=1))
+        return dict(json.loads(path.read_text("utf-8")))
+
+    return measure_lengths(run.sides, run.setting.testers, test=kept)
 
 
 def separates(run: Run, most: int = 30) -> list[dict[str, Any]]:
@@ -242,10 +271,23 @@ def _labelled(run: Run) -> list[tuple[Excerpt, str]]:
     return found
 
 
-SECTIONS: dict[str, Callable[[Run], Any]] = {
-    f.__name__: f
-    for f in (two_sample, human_human, coin, shuffled_bars, separates, statistics, distances, faults, form, obedience, lengths)
+TESTS: dict[str, Callable[[Run], None]] = {f.__name__: f for f in (two_sample, human_human, coin, shuffled_bars)}
+MEASURES: dict[str, Callable[[Run], Any]] = {
+    f.__name__: f for f in (separates, statistics, distances, faults, form, obedience, lengths)
 }
+SECTIONS = (*TESTS, *MEASURES)
+
+
+def _finished(run: Run) -> dict[str, Any]:
+    """All sections that are finished in the folder, and whether the test is valid."""
+    found: dict[str, Any] = {}
+    for name in TESTS:
+        testers = {t: json.loads(run.path(f"{name}.{t}").read_text("utf-8")) for t in TESTERS if run.path(f"{name}.{t}").exists()}
+        found |= {name: strongest(testers)} if testers else {}
+    found |= {name: json.loads(run.path(name).read_text("utf-8")) for name in MEASURES if run.path(name).exists()}
+    if found.keys() >= set(CONTROLS):
+        found["validity"] = validity(found)
+    return found
 
 
 def evaluate_generation(
@@ -270,21 +312,19 @@ def evaluate_generation(
     run = Run(package, open_corpus(data), folder, setting, progress)
     result: dict[str, Any] = {
         "model": package.name, "family": package.manifest.get("family"), "model_hash": package.hash, "pieces": len(run.pairs),
-        "windows": int((run.windows.label == 1).sum()), "window_bars": BARS, "splits": ["valid", "test"],
+        "windows": int((run.windows.label == 1).sum()), "window_bars": BARS, "splits": list(setting.splits), "sampling": dict(setting.sampling or {}) or "the package's own",
         "composed_notes": sum(len(c.rows) for _, c in run.sides), "human_notes": sum(len(h.rows) for h, _ in run.sides),
     }  # fmt: skip
-    wanted: Sequence[str] = setting.sections or tuple(SECTIONS)
+    wanted = setting.sections or SECTIONS
     for at, name in enumerate(wanted):
         progress(at, len(wanted), name)
-        path = run.path(name)
-        if not path.exists():
-            atomic_write(path, json.dumps(SECTIONS[name](run), indent=1))
-    found = {name: json.loads(run.path(name).read_text("utf-8")) for name in SECTIONS if run.path(name).exists()}
-    if found.keys() >= set(CONTROLS):
-        found["validity"] = validity(found)
-    result |= found
+        if name in TESTS:
+            TESTS[name](run)
+        elif not run.path(name).exists():
+            atomic_write(run.path(name), json.dumps(MEASURES[name](run), indent=1))
+    result |= _finished(run)
     atomic_write(folder / "quality.json", json.dumps(result, indent=1) + "\n")
-    atomic_write(folder / "report.html", report_html(result))
+    atomic_write(folder / "report.html", report_html(result, run.sides[:2]))
     return result
 
 

@@ -8,7 +8,7 @@ run that was cut off goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -140,16 +140,21 @@ def brief_of(wish: Wish, package: Package, seed: int) -> Brief:
     return replace(brief, parts=parts, density=wish.density, register=wish.register, **known)  # type: ignore[arg-type]
 
 
-def compose_pairs(pairs: Sequence[Pair], package: Package, folder: Path, progress: Progress = lambda done, total: None) -> list[Pair]:
-    """The pairs with their composed side. Finished ones are read from ``folder``; new ones are written there, batch by batch."""
+def compose_pairs(
+    pairs: Sequence[Pair], package: Package, folder: Path, progress: Progress = lambda done, total: None, settings: Mapping[str, float] | None = None
+) -> list[Pair]:
+    """The pairs with their composed side. Finished ones are read from ``folder``; new ones are written there, batch by batch.
+
+    ``settings``: of ``make_sampling`` (temperature, top_p, min_p); None = the package's own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    stamp = folder / "model.txt"
-    if stamp.exists() and stamp.read_text("utf-8") != package.hash:
+    stamp, maker = folder / "model.txt", package.hash + (f" {dict(settings)}" if settings else "")
+    if stamp.exists() and stamp.read_text("utf-8") != maker:
         raise InputError(
-            f"{folder} holds pieces of another model", expected=f"pieces of {package.hash[:12]}", received=stamp.read_text("utf-8")[:12],
-            hint="choose another --out",
+            f"{folder} holds pieces of another model or of other settings", expected=f"pieces of {_short(maker)}",
+            received=_short(stamp.read_text("utf-8")), hint="choose another --out",
         )  # fmt: skip
-    atomic_write(stamp, package.hash)
+    atomic_write(stamp, maker)
     files = [folder / f"{i:05d}.npz" for i in range(len(pairs))]
     open_ = [i for i, path in enumerate(files) if not path.exists()]
     sampler = Sampler(package)
@@ -157,16 +162,22 @@ def compose_pairs(pairs: Sequence[Pair], package: Package, folder: Path, progres
     done = len(pairs) - len(order)
     for at in range(0, len(order), BATCH):
         batch = order[at : at + BATCH]
-        for i, made in zip(batch, compose_batch([pairs[i] for i in batch], batch, package, sampler)):
+        for i, made in zip(batch, compose_batch([pairs[i] for i in batch], batch, package, sampler, settings)):
             _keep(files[i], made)
         done += len(batch)
         progress(done, len(pairs))
     return [replace(pair, composed=_kept(path, pair)) for pair, path in zip(pairs, files)]
 
 
-def compose_batch(pairs: Sequence[Pair], seeds: Sequence[int], package: Package, sampler: Sampler) -> Iterator[Excerpt]:
+def _short(maker: str) -> str:
+    return maker[:12] + maker[64:]
+
+
+def compose_batch(
+    pairs: Sequence[Pair], seeds: Sequence[int], package: Package, sampler: Sampler, settings: Mapping[str, float] | None = None
+) -> Iterator[Excerpt]:
     """The excerpts that the package writes to the wishes of some pairs, with a seed for each."""
-    sampling = make_sampling(package.manifest)
+    sampling = make_sampling(package.manifest, **(settings or {}))
     briefs = [brief_of(pair.wish, package, seed) for pair, seed in zip(pairs, seeds)]
     plans = [make_plan(b) for b in briefs]
     run = Run(sampler.session, [make_request(b, p, sampling) for b, p in zip(briefs, plans)])
@@ -195,8 +206,6 @@ def _kept(path: Path, pair: Pair) -> Excerpt:
         raise InputError(f"{path} is damaged", expected="an excerpt as written by this protocol", received=str(error), hint="delete it") from error
 
 
-
-
 def human_twins(corpus: Corpus, pairs: Sequence[Pair], package: Package, split: str = "train") -> list[tuple[Excerpt, Excerpt]]:
     """For each human excerpt another human one from ``split``: same style and collection, where possible same meter and parts.
 
@@ -205,9 +214,10 @@ def human_twins(corpus: Corpus, pairs: Sequence[Pair], package: Package, split: 
     styles = {p.id: (p.style, p.collection) for p in corpus.table}
     rng = np.random.default_rng(0)
     shelf: dict[tuple[str, str], list[Piece]] = {}
+    own = {pair.human.piece for pair in pairs}
     for i in rng.permutation(len(corpus.table)):
         piece = corpus.table[int(i)]
-        if piece.split == split:
+        if piece.split == split and piece.id not in own:
             shelf.setdefault((piece.style, piece.collection), []).append(piece)
     found = []
     for pair in pairs:

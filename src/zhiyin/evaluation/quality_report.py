@@ -5,30 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from zhiyin.evaluation.excerpts import Excerpt
 from zhiyin.evaluation.two_sample import AT_MOST, CEILING, CHANCE
 from zhiyin.formats.dots import Dot, dots_svg
-from zhiyin.formats.svg import plain
+from zhiyin.formats.roll import roll_svg
+from zhiyin.formats.svg import plain, stack
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#211d18;background:#fffefb}"
     "table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}.note{color:#665f55}"
+    "td:first-child,th:first-child{text-align:left}h2{overflow-wrap:anywhere}svg{max-width:100%;height:auto}.note{color:#665f55}"
 )
 _SIDES = ("composed", "human")
 
 
-def report_html(result: Mapping[str, Any]) -> str:
-    """The result of ``evaluate_generation`` as a page; sections that were not run are left out."""
+def report_html(result: Mapping[str, Any], sides: Sequence[tuple[Excerpt, Excerpt]] = ()) -> str:
+    """The result of ``evaluate_generation`` as a page; sections that were not run are left out. ``sides``: (human, composed) to draw."""
     body = [f"<h1>What {plain(str(result['model']))} composes, beside people</h1>", _about(result)]
     for name, write in _WRITERS.items():
         if name in result:
             body.append(write(result))
+    body += [_rolls(human, composed) for human, composed in sides]
     title = f"quality of {plain(str(result['model']))}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{title}</title><style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
     )
+
+
+def _rolls(human: Excerpt, composed: Excerpt) -> str:
+    """The piano rolls of the first sixteen bars of a pair."""
+    out = [f"<h2>{plain(human.piece)}, and what was composed to its controls</h2>"]
+    for side in (human, composed):
+        score = side.window(0, min(side.bars, 16)).score()
+        out.append(stack([roll_svg(score, width=900, heading=False)]) if len(score.notes) else "<p>silent</p>")
+    return "".join(out)
 
 
 def _about(result: Mapping[str, Any]) -> str:

@@ -14,18 +14,18 @@ import numpy as np
 
 from zhiyin.errors import InputError
 from zhiyin.evaluation.labels import Answers, report
-from zhiyin.inference.style_model import StyleModel, open_model, softmax
+from zhiyin.inference.style_model import StyleModel, open_model
 from zhiyin.provenance.package import Package
 from zhiyin.training.recipe import Recipe, load_recipe
-from zhiyin.training.style import examples_of, heard, training_pieces
+from zhiyin.training.style import drawn_pieces, examples_of, groups_of, heard, training_pieces
 from zhiyin.training.style_fit import (
     Examples,
     StyleSizes,
-    fit_head,
+    fit_set,
     folds_of,
     known_labels,
-    standard_of,
     temperature_of,
+    warmed,
 )
 from zhiyin.training.style_labels import label_sets
 from zhiyin.training.train import TrainOptions, corpus_of
@@ -50,12 +50,12 @@ def evaluate_style(
     if model:
         opened = open_model(model)
         x = heard(corpus, pieces, opened.hearing, folder / f"inputs-{opened.hearing.embedding}.npz", progress)
-        groups = np.unique([p.group or p.work or p.id for p in pieces], return_inverse=True)[1]
-        sets = of_model(opened, Examples(x, label_sets(corpus, pieces), groups, np.ones(len(x))))
+        sets = of_model(opened, Examples(x, label_sets(corpus, pieces, rare=True), groups_of(pieces), np.ones(len(x))))
         told = {"model": opened.name}
     else:
         chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
         sizes = StyleSizes(**chosen.sizes)
+        pieces = drawn_pieces(corpus, pieces, sizes, chosen.seed)
         examples = examples_of(corpus, pieces, sizes, folder, progress)
         sets = {name: cross_validated(examples, name, sizes, repeats=repeats, seed=chosen.seed) for name in examples.labels}
         told = {"recipe": chosen.flat(), "repeats": repeats}
@@ -66,14 +66,14 @@ def evaluate_style(
 
 def of_model(model: StyleModel, examples: Examples) -> dict[str, Answers]:
     """What a model says of pieces whose labels it knows."""
-    z = model.standard(examples.x)
+    like = model.likeness(model.standard(examples.x))
     found: dict[str, Answers] = {}
     for head in model.heads:
         labels = examples.labels.get(head.name)
         known = np.flatnonzero(np.isin(labels, head.classes)) if labels is not None else np.empty(0, dtype=int)
         if labels is not None and len(known):
             truth = np.array([head.classes.index(c) for c in labels[known]])
-            found[head.name] = Answers(head.classes, truth, head.probabilities(z[known])[None], examples.groups[known])
+            found[head.name] = Answers(head.classes, truth, head.probabilities(like[known])[None], examples.groups[known])
     return found
 
 
@@ -90,14 +90,12 @@ def _one_repeat(part: Examples, truth: np.ndarray, classes: Sequence[str], sizes
     """Calibrated probabilities (n, C)."""
     p, fold = np.zeros((len(truth), len(classes))), np.zeros(len(truth), dtype=int)
     for number, (train, test) in enumerate(folds_of(truth, part.groups, sizes.folds, seed)):
-        mean, scale = standard_of(part.x[train])
-        z = [np.clip((part.x[i] - mean) / scale, -4, 4) for i in (train, test)]
-        p[test] = fit_head("", classes, z[0], truth[train], part.weights[train], sizes.strength).probabilities(z[1])
+        p[test] = fit_set(part.part(train), truth[train], classes, sizes).said_of(part.x[test])
         fold[test] = number
-    logs = np.log(np.maximum(p, 1e-12))
+    raw = p.copy()
     for number in np.unique(fold):
-        others = fold != number
-        p[~others] = softmax(logs[~others] / temperature_of(softmax(logs[others]), truth[others], classes))
+        own = fold == number
+        p[own] = warmed(raw[own], temperature_of(raw[~own], truth[~own], classes))
     return p
 
 

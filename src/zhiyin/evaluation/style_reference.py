@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,8 +17,9 @@ import numpy as np
 from zhiyin.errors import InputError, near_names
 from zhiyin.evaluation.figures import figure_table
 
-LEVELS = np.array([0.01, 0.025, 0.05, *np.arange(0.1, 0.91, 0.05), 0.95, 0.975, 0.99])
+LEVELS = np.round([0.01, 0.025, 0.05, *np.arange(0.1, 0.91, 0.05), 0.95, 0.975, 0.99], 3)
 MIDDLE = (0.05, 0.95)  # what lies outside is unusual
+FOLDS = 5
 LEAST_PIECES = 30  # of a style, to be a reference
 ALL = "all"
 
@@ -65,16 +66,26 @@ def percentile(quantiles: np.ndarray, value: float) -> float:
 
 
 def summarise(style: str, table: np.ndarray, about: Mapping[str, Any]) -> StyleReference:
-    """The reference of a table of figures (pieces, figures), float32, nan where not defined."""
+    """The reference of a table of figures (pieces, figures), float32, nan where not defined.
+
+    How unusual its own pieces are is asked of each fifth by the quantiles of the others, so that none is measured by itself.
+    """
+    fold = np.random.default_rng(0).permutation(len(table)) % FOLDS
+    shares: list[float] = []
+    for f in range(FOLDS):
+        others = _of(style, table[fold != f], about)
+        shares += [others.unusual_share(others.percentiles(row)) for row in table[fold == f]]
+    return replace(_of(style, table, about), unusual=np.quantile(shares, LEVELS).astype(np.float16))
+
+
+def _of(style: str, table: np.ndarray, about: Mapping[str, Any]) -> StyleReference:
+    """Quantiles and means of a table, without how unusual its pieces are."""
     known = np.isfinite(table).any(axis=0)
     quantiles = np.full((table.shape[1], len(LEVELS)), np.nan, dtype=np.float16)
-    clipped = np.clip(table, -6e4, 6e4)  # float16
-    quantiles[known] = np.nanquantile(clipped[:, known], LEVELS, axis=0).T
+    quantiles[known] = np.nanquantile(np.clip(table[:, known], -6e4, 6e4), LEVELS, axis=0).T  # what float16 holds
     means = np.full(table.shape[1], np.nan, dtype=np.float32)
     means[known] = np.nanmean(table[:, known], axis=0)
-    first = StyleReference(style, len(table), quantiles, means, np.zeros(len(LEVELS), dtype=np.float16), about)
-    shares = [first.unusual_share(first.percentiles(row)) for row in table]
-    return StyleReference(style, len(table), quantiles, means, np.quantile(shares, LEVELS).astype(np.float16), about)
+    return StyleReference(style, len(table), quantiles, means, np.zeros(len(LEVELS), dtype=np.float16), about)
 
 
 def packed(references: list[StyleReference]) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -47,11 +48,21 @@ def trees(train: Sequence[Excerpt], labels: np.ndarray, test: Sequence[Excerpt])
     return trees_on(features_of(train), labels, features_of(test))
 
 
+def grams_of(windows: Sequence[Excerpt]) -> Any:
+    """Hashed counts of the n-grams of many windows, sparse (windows, 2^18)."""
+    hasher = FeatureHasher(_CELLS, input_type="dict", alternate_sign=False)
+    return hasher.transform([grams(w) for w in windows])
+
+
+def ngram_on(train: Any, labels: np.ndarray, test: Any) -> np.ndarray:
+    """The n-gram tester on tables of hashed counts."""
+    model = make_pipeline(TfidfTransformer(sublinear_tf=True), LogisticRegression(C=20.0, solver="liblinear", random_state=0))
+    return model.fit(train, labels).decision_function(test)
+
+
 def ngram(train: Sequence[Excerpt], labels: np.ndarray, test: Sequence[Excerpt]) -> np.ndarray:
     """Logistic regression over hashed n-grams."""
-    hasher = FeatureHasher(_CELLS, input_type="dict", alternate_sign=False)
-    model = make_pipeline(hasher, TfidfTransformer(sublinear_tf=True), LogisticRegression(C=20.0, solver="liblinear", random_state=0))
-    return model.fit([grams(w) for w in train], labels).decision_function([grams(w) for w in test])
+    return ngram_on(grams_of(train), labels, grams_of(test))
 
 
 def grams(window: Excerpt) -> Counter[str]:

@@ -22,7 +22,6 @@ CEILING = 0.85  # shuffled bars must be told at least so often
 AT_MOST = 0.60  # of L60
 _RESAMPLES = 1000
 
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def cross_scores(windows: Windows, tester: Callable[..., np.ndarray], folds: int
 
 
 def _rows(table: Any, index: np.ndarray) -> Any:
-    return table[index] if isinstance(table, np.ndarray) else [table[i] for i in index]
+    return [table[i] for i in index] if isinstance(table, (list, tuple)) else table[index]
 
 
 def auc(scores: np.ndarray, label: np.ndarray, weight: np.ndarray | None = None) -> float:
@@ -124,49 +123,51 @@ def _interval(values: np.ndarray) -> list[float]:
     return [round(float(v), 4) for v in np.quantile(values, (0.025, 0.975))]
 
 
-def run_testers(
-    windows: Windows, names: Sequence[str], table: np.ndarray | None = None, say: Say = lambda text: None, kinds: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Each tester's accuracy and AUC, and the strongest one by accuracy.
+def run_tester(windows: Windows, name: str, table: np.ndarray | None = None, kinds: Sequence[str] = ()) -> dict[str, Any]:
+    """One tester's accuracy and AUC by name. ``table``: features of the windows, where they are known already.
 
-    ``table``: features, where they are known already. ``kinds``: a name for each window; accuracy is told for each name too.
+    ``kinds``: a name for each window; accuracy is told for each name too.
     """
-    from zhiyin.evaluation.testers import TESTERS, features_of, trees_on
+    from zhiyin.evaluation.testers import TESTERS, features_of, grams_of, ngram_on, trees_on
 
-    found: dict[str, Any] = {}
-    for name in names:
-        if name == "trees":
-            table = features_of(windows.parts) if table is None else table
-            scores = cross_scores(windows, trees_on, FOLDS[name], table)
-        else:
-            scores = cross_scores(windows, TESTERS[name], FOLDS[name], windows.parts)
-        found[name] = summarise(windows, scores)
-        if kinds:
-            found[name]["by_kind"] = by_kind(windows, scores, kinds)
-        say(f"{name}: accuracy {found[name]['accuracy']:.3f}, AUC {found[name]['auc']:.3f}")
-    strongest = max(found, key=lambda n: found[n]["accuracy"])
-    pieces = len(np.unique(windows.group))
-    return {"windows_a_side": int((windows.label == 1).sum()), "pieces": pieces, "strongest": strongest, **found[strongest], "testers": found}
+    if name == "trees":
+        scores = cross_scores(windows, trees_on, FOLDS[name], features_of(windows.parts) if table is None else table)
+    elif name == "ngram":
+        scores = cross_scores(windows, ngram_on, FOLDS[name], grams_of(windows.parts))
+    else:
+        scores = cross_scores(windows, TESTERS[name], FOLDS[name], windows.parts)
+    count = {"windows_a_side": int((windows.label == 1).sum()), "pieces": len(np.unique(windows.group))}
+    return {**count, **summarise(windows, scores), **({"by_kind": by_kind(windows, scores, kinds)} if kinds else {})}
+
+
+def strongest(testers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The result of the strongest tester by accuracy, with all of them."""
+    best = max(testers, key=lambda n: testers[n]["accuracy"])
+    told = {k: v for k, v in testers[best].items() if k != "by_kind"}
+    return {"strongest": best, **told, "testers": dict(testers)}
+
+
+Test = Callable[[Windows, int, str], dict[str, Any]]
 
 
 def measure_lengths(
-    sides: Sequence[tuple[Excerpt, Excerpt]], names: Sequence[str], lengths: Sequence[int] = LENGTHS, say: Say = lambda text: None
+    sides: Sequence[tuple[Excerpt, Excerpt]], names: Sequence[str], lengths: Sequence[int] = LENGTHS, test: Test = lambda windows, bars, name: run_tester(windows, name)
 ) -> dict[str, Any]:
-    """The test at each excerpt length, and L60. Testers after the first are asked only while those before stay at or below 60 %."""
+    """The test at each excerpt length, and L60. Testers after the first are asked only while those before stay at or below 60 %.
+
+    ``test``: of (windows, bars, name of a tester), for those who keep what is finished.
+    """
     found: dict[str, Any] = {}
     for bars in lengths:
         windows = cut(sides, bars)
         if len(np.unique(windows.group)) < max(FOLDS.values()):
             continue
-        results: list[dict[str, Any]] = []
+        testers: dict[str, Any] = {}
         for name in names:
-            say(f"{bars} bars, {name}")
-            results.append(run_testers(windows, [name]))
-            if results[-1]["accuracy"] > AT_MOST:
+            testers[name] = test(windows, bars, name)
+            if testers[name]["accuracy"] > AT_MOST:
                 break
-        best = max(results, key=lambda r: r["accuracy"])
-        testers = {name: value for r in results for name, value in r["testers"].items()}
-        found[str(bars)] = {**best, "testers": testers}
+        found[str(bars)] = strongest(testers)
     return {"lengths": found, "l60": l60(found)}
 
 

@@ -112,10 +112,10 @@ def classify(piece: Any, *, model: str | Path | Package = "style", top: int = 3,
 def verdicts(model: StyleModel, x: np.ndarray, *, top: int = 3) -> list[Verdict]:
     """Verdicts of inputs (N, F), without reasons."""
     z = model.standard(x)
-    distance = model.reach.distance(z) / model.reach.limit
+    like, distance = model.likeness(z), model.distance(z)
     found: list[dict[str, tuple[Answer, ...]]] = [{} for _ in x]
     for head in model.heads:
-        p = head.probabilities(z)
+        p = head.probabilities(like)
         order = np.argsort(-p, axis=1)[:, :top]
         for i, best in enumerate(order):
             found[i][head.name] = tuple(Answer(head.classes[k], float(p[i, k]), head.one_collection.get(head.classes[k], "")) for k in best)

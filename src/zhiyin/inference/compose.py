@@ -89,12 +89,13 @@ def compose(
     options: Options | None = None,
     on_take: Callable[[Piece], None] | None = None,
     sampler: Sampler | None = None,
+    take: int | None = None,
     **controls: Any,
 ) -> Composition:
     """Composes pieces from words, controls (fields of ``Controls``: bars=16, seed=7, style="waltz" …), or nothing.
 
     ``on_take`` is called with the first piece as soon as it is written; it is among those kept. Options may also be
-    given by name (takes=1, temperature=0.9 …).
+    given by name (takes=1, temperature=0.9 …). take: only this candidate, whatever it is like.
     """
     options, controls = split_options(options or Options(), controls)
     controls = plain_controls(controls)
@@ -115,7 +116,10 @@ def compose(
         )  # fmt: skip
         return replace(piece, record=record)
 
-    pieces = [recorded(p) for p in studio.compose(seed, lambda p: on_take(recorded(p)) if on_take else None)]
+    if take is not None:
+        pieces = [recorded(studio.take(seed, take))]
+    else:
+        pieces = [recorded(p) for p in studio.compose(seed, lambda p: on_take(recorded(p)) if on_take else None)]
     shared = {
         "seed": seed, "model": package.manifest.get("name"), "model_hash": package.hash,
         "understood": said.understood, "ignored": said.ignored,

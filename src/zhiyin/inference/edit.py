@@ -7,7 +7,7 @@ was read can be written again with only the asked bars changed (``formats.splice
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,14 @@ from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler, Written, window_of
 from zhiyin.inference.seams import Seam, seams
 from zhiyin.inference.selection import Selection
+from zhiyin.inference.surroundings import Surroundings
 from zhiyin.measures.playability import Problem, find_problems
 from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
 from zhiyin.version import __version__
 
+_ODDS = 10.0  # nats of the notes around a take that weigh as much as one nat a note of its own
 _AROUND = 8  # bars on either side that new bars are compared with
 
 
@@ -79,7 +81,7 @@ class Job:
     """One edit as a verb asks for it.
 
     settings: all that determines it but seed, take and options, as a record writes it. harmony, narrow: see ``Sheet``.
-    told: further lines of the report.
+    join: makes a score of new rows. told: further lines of the report.
     """
 
     verb: str
@@ -90,6 +92,7 @@ class Job:
     harmony: bool = False
     narrow: Narrow | None = None
     opened: Opened | None = None
+    join: Callable[[Opened, np.ndarray], Score] = join
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -143,7 +146,7 @@ def edit(
     editor = Editor(job, package, options, sampler)
     takes = range(options.candidates)
     written, scores = editor.write(seed, takes)
-    verdicts = [editor.weigh(s, w) for s, w in zip(scores, written)]
+    verdicts = editor.weigh_all(scores, written)
     kept = pick_takes([w.rows for w in written], verdicts, options.takes, options.pick)
     old = [editor.old(scores[i]) for i in kept]
     known = check_given([scores[i] for i in kept], old, job.music.score, job.style or "", package)
@@ -164,13 +167,22 @@ class Editor:
             found = find_named("style", job.style, package.manifest.get("styles", ()))
             controls[CONTROL_COLUMN["style"]] = int(found["id"])
         sampling = make_sampling(package.manifest, options.temperature, options.top_p, options.min_p)
-        self.sheet = Sheet(sampling, controls, window_of(package), job.harmony, job.narrow)
+        self.sheet = Sheet(sampling, controls, window_of(package), harmony=job.harmony, narrow=job.narrow)
         self.sampler = sampler or Sampler(package)
+        self.surroundings = Surroundings(self.opened, package)
 
     def write(self, seed: int, takes: Sequence[int] | range) -> tuple[list[Written], list[Score]]:
         """The candidates with these numbers, and the scores they make."""
         written = write(self.opened, self.sampler, self.sheet, [take_seed(seed, k) for k in takes])
-        return written, [join(self.opened, w.rows) for w in written]
+        return written, [self.job.join(self.opened, w.rows) for w in written]
+
+    def weigh_all(self, scores: Sequence[Score], written: Sequence[Written]) -> list[Verdict]:
+        """The verdicts of takes, each with what the notes around it say against it, compared with the best."""
+        verdicts = [self.weigh(s, w) for s, w in zip(scores, written)]
+        if len(verdicts) < 2:
+            return verdicts
+        around = np.array([self.surroundings.nats(w.rows) for w in written])
+        return [replace(v, penalty=v.penalty + float(a) / _ODDS) for v, a in zip(verdicts, around - around.min())]
 
     def weigh(self, score: Score, written: Written) -> Verdict:
         """Problems of the new bars, and what leaps at the seams and an odd density cost."""

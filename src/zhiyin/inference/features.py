@@ -46,9 +46,15 @@ def standard(descriptors: np.ndarray) -> np.ndarray:
     return np.clip((descriptors - mean) / spread, -_LIMIT, _LIMIT).astype(np.float32)
 
 
-def features(descriptors: np.ndarray, embeddings: np.ndarray, *, share: float = SHARE) -> np.ndarray:
-    """float32 (N, F), rows of length 1: standard descriptors and embeddings, each brought to length 1 and weighed."""
-    parts = (standard(descriptors)[:, heard_columns()], np.asarray(embeddings, dtype=np.float32))
+def features(
+    descriptors: np.ndarray, embeddings: np.ndarray, *, share: float = SHARE, columns: np.ndarray | None = None
+) -> np.ndarray:
+    """float32 (N, F), rows of length 1: standard descriptors and embeddings, each brought to length 1 and weighed.
+
+    columns: descriptors that count (int64), else all that say how music sounds.
+    """
+    chosen = heard_columns() if columns is None else columns
+    parts = (standard(descriptors)[:, chosen], np.asarray(embeddings, dtype=np.float32))
     weights = (share**0.5, (1.0 - share) ** 0.5)
     columns = [w * p / np.maximum(np.linalg.norm(p, axis=1, keepdims=True), 1e-9) for w, p in zip(weights, parts)]
     return np.concatenate(columns, axis=1).astype(np.float32)

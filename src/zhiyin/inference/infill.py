@@ -42,6 +42,6 @@ def infill(
 
 def infill_job(music: Music, settings: Mapping[str, Any], style: str | None = None) -> Job:
     """The job of an infill, from the settings that its record holds."""
-    selection = select(music.score, settings["span"], settings.get("parts") or (), lock=settings.get("lock") or ())
+    selection = select(music.score, settings.get("span"), settings.get("parts") or (), lock=settings.get("lock") or ())
     opened, narrow = open_asked(music.score, selection, Asked.of(settings))
-    return Job("infill", settings, music, selection, style, narrow=narrow, opened=opened, told={"span": settings["span"]})
+    return Job("infill", settings, music, selection, style, narrow=narrow, opened=opened, told={"span": settings.get("span") or "all"})

@@ -16,13 +16,14 @@ from zhiyin.library.store import Library
 @dataclass(frozen=True)
 class Ears:
     """One listener: pieces heard int64 (H,), oldest first, and likings float32 (H,) in -1..1. anyone: pieces that
-    anybody has heard; popularity: piece -> sum of what other listeners like."""
+    anybody has heard; popularity: piece -> sum of what other listeners like; others: their listener numbers, pieces, likings."""
 
     name: str
     piece: np.ndarray
     liking: np.ndarray
     anyone: np.ndarray
     popularity: Mapping[int, float]
+    others: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def hear(library: Library, name: str) -> Ears:
@@ -31,9 +32,11 @@ def hear(library: Library, name: str) -> Ears:
     mine = np.flatnonzero(heard.listener == number)
     mine = mine[np.argsort(heard.last[mine], kind="stable")]
     popularity: dict[int, float] = {}
-    for piece, liking in zip(heard.piece[heard.listener != number], heard.liking[heard.listener != number]):
+    rest = heard.listener != number
+    others = (heard.listener[rest], heard.piece[rest], heard.liking[rest])
+    for piece, liking in zip(*others[1:]):
         popularity[int(piece)] = popularity.get(int(piece), 0.0) + max(float(liking), 0.0)
-    return Ears(name.strip(), heard.piece[mine], heard.liking[mine], np.unique(heard.piece), popularity)
+    return Ears(name.strip(), heard.piece[mine], heard.liking[mine], np.unique(heard.piece), popularity, others)
 
 
 def heard_rows(shelf: Shelf, ears: Ears) -> tuple[np.ndarray, np.ndarray]:

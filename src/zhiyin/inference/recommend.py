@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,16 @@ from zhiyin.inference.bring import find_files
 from zhiyin.inference.listening import Ears, hear, heard_rows
 from zhiyin.inference.reasons import Reason, content_reason
 from zhiyin.inference.shelf import Shelf, shelf_of_files, shelf_of_library
+from zhiyin.inference.together import Together, hear_others
 from zhiyin.library import open_library
 from zhiyin.library.events import read_heard
 from zhiyin.library.store import Library
 from zhiyin.recommenders.diversify import diversify
-from zhiyin.recommenders.taste import fit_taste
+from zhiyin.recommenders.taste import Taste, fit_taste
 
 Progress = Callable[[int, int, str], None]
 MAX_COUNT = 1000
+_POOL = 5000  # pieces that a graph gives in a very large library, beside those heard
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,10 @@ def _for_listener(shelf: Shelf, ears: Ears, wish: Wish, notes: list[str]) -> tup
     if not len(shelf):
         raise InputError("The library has no pieces", expected="pieces to choose from", received="none", hint="zhiyin library add FOLDER")
     rows, liking = heard_rows(shelf, ears)
+    together = _together(shelf, ears, rows, liking, notes)
     scores, method = _scores(shelf, ears, rows, liking, notes)
+    if together:
+        scores, method = together.blend(scores), "taste and others"
     scores[rows] = -np.inf
     if wish.new:
         scores[np.isin(shelf.ids, ears.anyone)] = -np.inf
@@ -164,19 +169,41 @@ def _for_listener(shelf: Shelf, ears: Ears, wish: Wish, notes: list[str]) -> tup
         reasons = [Reason((), (), said=said) for _ in chosen]
     else:
         reasons = liked_reasons(shelf, rows, liking, shelf.features[chosen], shelf.descriptors[chosen])
+    if together:
+        because = [tuple(dict.fromkeys(shelf.titles[j] for j in together.because(int(i)))) for i in chosen]
+        reasons = [replace(r, others=others) for r, others in zip(reasons, because)]
     return _items(shelf, chosen, scores, reasons), method
+
+
+def _together(shelf: Shelf, ears: Ears, rows: np.ndarray, liking: np.ndarray, notes: list[str]) -> Together | None:
+    """What others like, where there are any with something in common; without SciPy it is said that they are not looked at."""
+    try:
+        return hear_others(shelf, ears, rows, liking)
+    except ImportError:
+        notes.append("what other listeners like is not looked at: pip install 'zhiyin[recommend]'")
+        return None
 
 
 def _scores(shelf: Shelf, ears: Ears, rows: np.ndarray, liking: np.ndarray, notes: list[str]) -> tuple[np.ndarray, str]:
     """Scores float (N,) and what gave them: taste; without a history popularity; without anybody's, what is typical."""
     if len(rows):
-        return fit_taste(shelf.features[rows], liking).mean(shelf.features).astype(np.float64), "taste"
+        return _tasted(shelf, fit_taste(shelf.features[rows], liking), len(rows)), "taste"
     counts = np.array([ears.popularity.get(int(i), 0.0) for i in shelf.ids])
     if counts.any():
         notes.append(f"nothing is known of what {ears.name} likes: pieces that others liked")
         return counts, "popularity"
     notes.append(f"nothing is known of what {ears.name} or anybody likes: pieces typical of the library, of all kinds")
     return (shelf.features @ shelf.features.mean(axis=0)).astype(np.float64), "typical"
+
+
+def _tasted(shelf: Shelf, taste: Taste, heard: int) -> np.ndarray:
+    """Expected liking float (N,); in a very large library only of the pieces that a graph finds near the taste, -inf for the rest."""
+    near = shelf.near(taste.weights, _POOL + heard)
+    if near is None:
+        return taste.mean(shelf.features).astype(np.float64)
+    scores = np.full(len(shelf), -np.inf)
+    scores[near] = taste.mean(shelf.features[near])
+    return scores
 
 
 def liked_reasons(shelf: Shelf, rows: np.ndarray, liking: np.ndarray, own: np.ndarray, described: np.ndarray) -> list[Reason]:

@@ -17,18 +17,20 @@ from zhiyin.inference.arranging import VERBS as ARRANGING
 from zhiyin.inference.compose import Options, Studio, read_controls, split_options
 from zhiyin.inference.continue_ import Further, Wish, with_title
 from zhiyin.inference.controls import Controls
+from zhiyin.inference.edit import EditOptions, Editor, Music
+from zhiyin.inference.edit_verbs import EDITING
 from zhiyin.inference.guard import Guard
 from zhiyin.inference.original import open_reference
 from zhiyin.inference.sampler import Sampler
 from zhiyin.provenance.package import Package, file_hash
 from zhiyin.score import Score
 
-VERBS = ("compose", "continue", *ARRANGING)
+VERBS = ("compose", "continue", *ARRANGING, *EDITING)
 _ELSEWHERE = ("words", "seed", "take", "input", "input_sha256")  # settings that are neither controls nor options
 
 
 def recreate(record: Mapping[str, Any], package: Package, source: Path | Score | None = None) -> Score:
-    """The score that a record leads to. source: the input of ``continue``, a file or a score.
+    """The score that a record leads to. source: what ``continue`` and the editing verbs went on from, a file or a score.
 
     Raises RecordError for a verb that cannot be made again, settings that are missing, or another input.
     """
@@ -43,6 +45,8 @@ def recreate(record: Mapping[str, Any], package: Package, source: Path | Score |
             )  # fmt: skip
     if verb == "compose":
         return _composed(record, package)
+    if verb in EDITING:
+        return _edited(record, package, source)
     return (_arranged if verb in ARRANGING else _continued)(record, package, source)
 
 
@@ -78,6 +82,14 @@ def _arranged(record: Mapping[str, Any], package: Package, source: Path | Score 
     options = Options(**{f.name: settings[f.name] for f in fields(Options) if f.name in settings})
     found = arranging.Arranger(score, wish, package, options).write(settings["seed"], [settings["take"]])[1][0]
     return arranging.with_title(found, name, wish.verb)
+
+
+def _edited(record: Mapping[str, Any], package: Package, source: Path | Score | None) -> Score:
+    settings = record["settings"]
+    score, _ = _input_of(record, source)
+    options = EditOptions(**{f.name: settings[f.name] for f in fields(EditOptions) if f.name in settings})
+    job = EDITING[record["verb"]](Music(score), settings, settings.get("style"))
+    return Editor(job, package, options).write(settings["seed"], [settings["take"]])[1][0]
 
 
 def _takes(settings: Mapping[str, Any]) -> Iterator[int]:

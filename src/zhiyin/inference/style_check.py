@@ -46,6 +46,6 @@ class StyleCheck:
             z = self.model.standard(self.model.hearing.inputs([encoded(score)]))
         except InputError:
             return Heard(self.style, "", 0.0, True)
-        p = self.head.probabilities(z)[0]
-        far = bool(self.model.reach.distance(z)[0] > self.model.reach.limit)
+        p = self.head.probabilities(self.model.likeness(z))[0]
+        far = bool(self.model.distance(z)[0] > 1)
         return Heard(self.style, self.head.classes[int(p.argmax())], float(p[self.head.classes.index(self.style)]), far)

@@ -11,10 +11,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from scipy import sparse
-
-from zhiyin.recommenders.diversify import best
-
-Table = sparse.csr_matrix
+from scipy.sparse import csr_matrix as Table
 
 
 class Recommender(Protocol):
@@ -27,23 +24,6 @@ class Recommender(Protocol):
 
     def scores(self, history: Table) -> np.ndarray:
         """Scores float32 (B, I), larger = rather to be recommended, of histories (B, I)."""
-
-
-def rank(method: Recommender, history: Table, count: int, *, batch: int = 256, allowed: np.ndarray | None = None) -> np.ndarray:
-    """The ``count`` best items int64 (B, count) that the history does not hold; -1 where there are no more. allowed: bool (I,)."""
-    history = as_table(history)
-    out = np.full((history.shape[0], count), -1, dtype=np.int64)
-    for begin in range(0, history.shape[0], batch):
-        part = history[begin : begin + batch]
-        scores = method.scores(part)
-        rows, columns = part.nonzero()
-        scores[rows, columns] = -np.inf
-        if allowed is not None:
-            scores[:, ~allowed] = -np.inf
-        for i, row in enumerate(scores):
-            found = best(row, count)
-            out[begin + i, : len(found)] = found
-    return out
 
 
 def as_table(values: Any) -> Table:

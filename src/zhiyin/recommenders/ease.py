@@ -65,9 +65,9 @@ def _inverse(gram: np.ndarray, regularisation: float) -> np.ndarray:
     """(gram + λI)⁻¹ in float32, through Cholesky, in place."""
     gram = gram.astype(np.float32, copy=False)
     gram[np.diag_indices_from(gram)] += regularisation
-    factor, _ = linalg.lapack.spotrf(gram, lower=1, overwrite_a=1)
+    factor, wrong = linalg.lapack.spotrf(gram, lower=1, overwrite_a=1)
     inverse, bad = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
-    if bad:
+    if wrong or bad:
         raise InputError("EASE cannot be solved", expected="regularisation above 0", received=f"{regularisation:g}")
     inverse = np.tril(inverse)
     return inverse + np.tril(inverse, -1).T

@@ -1,4 +1,4 @@
-"""How good a ranking is: recall, precision, NDCG, and what it costs: coverage, Gini, intra-list distance. Full rankings only.
+"""Rankings, and how good one is: recall, precision, NDCG, and what it costs: coverage, Gini, intra-list distance. Full rankings only.
 
 ranked: int (B, K), item numbers, best first, -1 where there is none. wanted: a table (B, I) of the items that were held back.
 """
@@ -7,8 +7,33 @@ from __future__ import annotations
 
 import numpy as np
 
-from zhiyin.recommenders.contract import Table
+from zhiyin.recommenders.contract import Recommender, Table, as_table
 from zhiyin.recommenders.diversify import normalised
+
+
+def top(scores: np.ndarray, history: Table, count: int) -> np.ndarray:
+    """The ``count`` best items of every row that its history does not hold: int64 (B, count). scores (B, I) stay as they are."""
+    left = scores.copy()
+    rows, columns = history.nonzero()
+    left[rows, columns] = -np.inf
+    found = np.argpartition(-left, count - 1, axis=1)[:, :count] if count < left.shape[1] else np.argsort(-left, axis=1)
+    value = np.take_along_axis(left, found, axis=1)
+    order = np.argsort(-value, axis=1, kind="stable")
+    found, value = np.take_along_axis(found, order, axis=1), np.take_along_axis(value, order, axis=1)
+    return np.where(np.isfinite(value), found, -1)[:, :count]
+
+
+def rank(method: Recommender, history: Table, count: int, *, batch: int = 256, allowed: np.ndarray | None = None) -> np.ndarray:
+    """The ``count`` best items int64 (B, count) that the history does not hold; -1 where there are no more. allowed: bool (I,)."""
+    history = as_table(history)
+    out = []
+    for begin in range(0, history.shape[0], batch):
+        part = history[begin : begin + batch]
+        scores = method.scores(part)
+        if allowed is not None:
+            scores[:, ~allowed] = -np.inf
+        out.append(top(scores, part, count))
+    return np.concatenate(out)
 
 
 def hits(ranked: np.ndarray, wanted: Table) -> np.ndarray:

@@ -17,7 +17,6 @@ import numpy as np
 
 from zhiyin.corpus.store import Corpus, Piece
 from zhiyin.encoding import ENCODING
-from zhiyin.encoding.fields import DRUM_PROGRAM
 from zhiyin.errors import TrainingError
 from zhiyin.files import atomic_path, atomic_write
 from zhiyin.inference.style_inputs import FEWEST_NOTES, INPUTS, Hearing
@@ -26,7 +25,7 @@ from zhiyin.provenance.package import STYLE as ARRAYS
 from zhiyin.provenance.package import WEIGHTS, Package, load_package, packages_folder, write_package
 from zhiyin.training.credit import encoded
 from zhiyin.training.style_card import write_style_card
-from zhiyin.training.style_fit import STYLE, Examples, HeldOut, StyleSizes, fit
+from zhiyin.training.style_fit import STYLE, Examples, HeldOut, StyleSizes, drawn, fit
 from zhiyin.training.style_labels import label_sets, one_collection
 from zhiyin.version import __version__
 
@@ -49,8 +48,8 @@ def train_style(source: str | Path, recipe: Recipe, options: TrainOptions, repor
     name = options.name or f"{Path(source).resolve().stem}-{STYLE}"
     run_folder = options.run_folder or packages_folder().parent / "runs" / name
     corpus = corpus_of(source, run_folder, options, report)
-    pieces = training_pieces(corpus, sizes.splits)
     hearing = Hearing(sizes.hear, sizes.embedding)
+    pieces = drawn_pieces(corpus, training_pieces(corpus, sizes.splits), sizes, recipe.seed)
     examples = examples_of(corpus, pieces, sizes, run_folder, lambda d, n, w="": report({"kind": "hearing", "done": d, "total": n}))
     report({"kind": "start", "family": STYLE, "parameters": examples.x.shape[1], "pieces": len(pieces), "notes": sum(p.notes for p in pieces)})
     model, told = fit(examples, sizes, seed=recipe.seed, progress=lambda d, n, w: report({"kind": "fitting", "done": d, "total": n, "set": w}))
@@ -91,8 +90,7 @@ def style_facts(model: StyleModel, hearing: Hearing, told: Sequence[HeldOut], on
 
 def parameters(model: StyleModel) -> int:
     """Numbers that were fitted."""
-    own = [h.weight.size + h.bias.size + 1 for h in model.heads]
-    return int(sum(own) + model.mean.size + model.scale.size + model.reach.axes.size + model.reach.centres.size + 2)
+    return int(sum(h.weight.size + 1 for h in model.heads) + model.mean.size + model.scale.size + model.points.size + 1)
 
 
 def summary(told: HeldOut) -> dict[str, Any]:
@@ -112,6 +110,18 @@ def training_pieces(corpus: Corpus, splits: str = "") -> list[Piece]:
     return [p for p in corpus.table if FEWEST_NOTES <= p.notes <= MOST_NOTES and (not wanted or p.split in wanted)]
 
 
+def drawn_pieces(corpus: Corpus, pieces: Sequence[Piece], sizes: StyleSizes, seed: int) -> list[Piece]:
+    """The pieces that are fitted on, of each label at most ``sizes.most`` (0 = all)."""
+    if not sizes.most:
+        return list(pieces)
+    return [pieces[i] for i in drawn(label_sets(corpus, pieces, sizes.labels), groups_of(pieces), sizes.most, seed)]
+
+
+def groups_of(pieces: Sequence[Piece]) -> np.ndarray:
+    """A number per piece (N,), the same for near duplicates, editions and movements of a work."""
+    return np.unique([p.group or p.work or p.id for p in pieces], return_inverse=True)[1]
+
+
 def examples_of(
     corpus: Corpus, pieces: Sequence[Piece], sizes: StyleSizes, run_folder: Path, progress: Callable[..., None] | None = None
 ) -> Examples:
@@ -119,36 +129,42 @@ def examples_of(
     if not pieces:
         raise TrainingError("No pieces to learn from", expected=f"pieces of at least {FEWEST_NOTES} notes", received="none")
     x = heard(corpus, pieces, Hearing(sizes.hear, sizes.embedding), run_folder / "inputs.npz", progress)
-    groups = np.unique([p.group or p.work or p.id for p in pieces], return_inverse=True)[1]
-    return Examples(x, label_sets(corpus, pieces, sizes.labels), groups, np.array([p.weight for p in pieces]))
+    return Examples(x, label_sets(corpus, pieces, sizes.labels), groups_of(pieces), np.array([p.weight for p in pieces]))
 
 
 def heard(corpus: Corpus, pieces: Sequence[Piece], hearing: Hearing, kept: Path, progress: Callable[..., None] | None = None) -> np.ndarray:
-    """Inputs (N, F) of pieces; those that ``kept`` has for the same music and hearing are not worked out again."""
-    key = json.dumps([INPUTS, asdict(hearing), [p.content or p.id for p in pieces]])
-    done = _kept(kept, key)
-    for begin in range(len(done), len(pieces), CHUNK):
+    """Inputs (N, F) of pieces; those that the file ``kept`` has of the same music, heard alike, are not worked out again."""
+    known = _kept(kept, hearing)
+    names = [p.content or p.id for p in pieces]
+    missing = [i for i, name in enumerate(names) if name not in known]
+    for begin in range(0, len(missing), CHUNK):
         if progress:
-            progress(begin, len(pieces))
-        more = hearing.inputs([encoded(corpus, p) for p in pieces[begin : begin + CHUNK]])
-        done = np.vstack([done, more]) if len(done) else more
-        if begin // CHUNK % 10 == 9 or begin + CHUNK >= len(pieces):
-            with atomic_path(kept) as temporary, temporary.open("wb") as out:
-                np.savez(out, x=done, key=np.frombuffer(key.encode(), dtype=np.uint8))
-    return done
+            progress(begin, len(missing))
+        now = missing[begin : begin + CHUNK]
+        for i, row in zip(now, hearing.inputs([encoded(corpus, pieces[i]) for i in now])):
+            known[names[i]] = row
+        if begin // CHUNK % 5 == 4 or begin + CHUNK >= len(missing):
+            keep(kept, hearing, known)
+    return np.stack([known[name] for name in names])
 
 
-def _kept(path: Path, key: str) -> np.ndarray:
+def keep(path: Path, hearing: Hearing, known: Mapping[str, np.ndarray]) -> None:
+    """Writes inputs by the names of the music, with what was heard."""
+    names = np.frombuffer("\n".join(known).encode(), dtype=np.uint8)
+    with atomic_path(path) as temporary, temporary.open("wb") as out:
+        np.savez(out, x=np.stack(list(known.values())), names=names, hearing=np.frombuffer(_told(hearing), dtype=np.uint8))
+
+
+def _told(hearing: Hearing) -> bytes:
+    return json.dumps([INPUTS, asdict(hearing), load_package(hearing.embedding).hash if hearing.embedding else ""]).encode()
+
+
+def _kept(path: Path, hearing: Hearing) -> dict[str, np.ndarray]:
     if path.is_file():
         try:
             with np.load(path, allow_pickle=False) as kept:
-                if kept["key"].tobytes().decode() == key:
-                    return np.array(kept["x"])
+                if kept["hearing"].tobytes() == _told(hearing):
+                    return dict(zip(kept["names"].tobytes().decode().split("\n"), kept["x"], strict=True))
         except (OSError, ValueError, KeyError):
             pass  # a damaged file is worked out again
-    return np.empty((0, 0), dtype=np.float32)
-
-
-def drums_alone(piece: Piece) -> bool:
-    """Whether a piece has no pitched part."""
-    return set(piece.programs) == {DRUM_PROGRAM}
+    return {}

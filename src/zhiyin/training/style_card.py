@@ -16,7 +16,7 @@ def write_style_card(manifest: Mapping[str, Any]) -> str:
     lines = [
         f"# {manifest['name']}",
         "",
-        f"A classifier of {manifest['parameters']:,} fitted numbers, made with zhiyin {manifest['version']}: penalised logistic regression over "
+        f"A classifier of {manifest['parameters']:,} fitted numbers, made with zhiyin {manifest['version']}: kernel ridge regression over "
         f"descriptors{vector}. {heard[0].upper()}{heard[1:]}. It says which label a piece has, how sure that is (as if all labels were equally common), "
         "and when a piece lies far from all it was trained on.",
         "",

@@ -1,4 +1,7 @@
-"""Fits the arrays of a style classifier with scikit-learn: linear scores per label set, temperature, reach.
+"""Fits the arrays of a style classifier with scikit-learn: kernel scores per label set, temperature, reach.
+
+Kernel ridge regression onto one column per label, every label weighing alike (a least-squares support vector machine: Suykens and
+Vandewalle 1999; Saunders et al. 1998), over a Gaussian kernel of standardised inputs.
 
 Everything that is reported or calibrated comes from folds whose pieces, and all near duplicates of them, were not fitted on.
 The probabilities mean: as if every label were equally common.
@@ -9,31 +12,33 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from zhiyin.errors import TrainingError
-from zhiyin.inference.style_model import Head, Reach, StyleModel, softmax
+from zhiyin.inference.style_inputs import Hearing
+from zhiyin.inference.style_model import Head, StyleModel, distance_of, rounded, softmax
 
 STYLE = "style"  # the family
+SHARP = 10.0  # what a score of 1 stands for, so that temperatures are about 1
 _LEAST_SCALE = 1e-6
 
 
 @dataclass(frozen=True)
 class StyleSizes:
-    """What decides a fit. hear: kinds of descriptors heard besides the usual ones, of velocity, tempo, program, register; embedding: the package
-    whose vector is heard too ("" = none); labels: label sets ("" = all that are there); least: pieces a label needs; strength: inverse of
-    the penalty on weights; axes, centres: of the reach; inside: share of unseen training music that counts as near."""
+    """What decides a fit. hear: what is heard besides the usual descriptors, of velocity, tempo, program, register, grams; embedding: the package
+    whose vector is heard too ("" = none); labels: label sets ("" = all that are there); least: works a label needs; most: pieces of a
+    label that are fitted on, drawn with the seed (0 = all); gamma: of the kernel; ridge: penalty; inside: share of unseen training music that
+    counts as near; splits: of a built corpus that are fitted on ("" = all)."""
 
     hear: str = ""
     embedding: str = "embedding"
     labels: str = ""
     least: int = 3
     folds: int = 5
-    strength: float = 0.01
-    axes: int = 48
-    centres: int = 64
+    most: int = 0
+    gamma: float = 0.5
+    ridge: float = 0.02
     inside: float = 0.98
     splits: str = ""
 
@@ -74,9 +79,8 @@ Progress = Callable[[int, int, str], None]
 
 def fit(examples: Examples, sizes: StyleSizes, *, seed: int = 0, progress: Progress | None = None) -> tuple[StyleModel, list[HeldOut]]:
     """The model of all label sets, and what its folds said of pieces that they had not seen. Raises TrainingError where labels are too few."""
-    mean, scale = standard_of(examples.x)
-    bare = StyleModel(mean, scale, (), Reach(np.zeros((examples.x.shape[1], 1)), np.zeros((1, 1)), 1.0, 1.0))
-    z = bare.standard(examples.x)
+    model = bare(examples, sizes)
+    like = model.likeness(model.points)
     heads, told = list[Head](), list[HeldOut]()
     for i, name in enumerate(examples.labels):
         if progress:
@@ -84,11 +88,56 @@ def fit(examples: Examples, sizes: StyleSizes, *, seed: int = 0, progress: Progr
         index, truth, classes = known_labels(examples, name, sizes.least)
         held = cross_fit(examples.part(index), truth, classes, sizes, name=name, seed=seed)
         warm = temperature_of(held.p, held.truth, classes)
-        head = fit_head(name, classes, z[index], truth, examples.weights[index], sizes.strength)
-        heads.append(replace(head, temperature=warm))
-        told.append(replace(held, index=index, p=softmax(np.log(np.maximum(held.p, 1e-12)) / warm)))
-    reach = fit_reach(z, examples.groups, sizes, seed)
-    return StyleModel(mean, scale, tuple(heads), reach), told
+        heads.append(replace(fit_head(model, like, index, truth, classes, examples.weights[index], sizes.ridge, name), temperature=warm))
+        told.append(replace(held, index=index, p=warmed(held.p, warm)))
+    return replace(model, heads=tuple(heads), limit=limit_of(model.near(model.points), examples.groups, sizes)), told
+
+
+def fit_set(examples: Examples, truth: np.ndarray, classes: Sequence[str], sizes: StyleSizes, name: str = "") -> StyleModel:
+    """A model of one label set, standardised on these very examples, at temperature 1 and without a limit."""
+    model, index = bare(examples, sizes), np.arange(len(truth))
+    head = fit_head(model, model.likeness(model.points), index, truth, classes, examples.weights, sizes.ridge, name)
+    return replace(model, heads=(head,))
+
+
+def bare(examples: Examples, sizes: StyleSizes) -> StyleModel:
+    """Standardising and points, no heads. Profiles of figures are not standardised; their width is their mean square distance from their mean."""
+    hearing = Hearing(sizes.hear, sizes.embedding)
+    lead = examples.x.shape[1] - hearing.grams
+    mean, scale = standard_of(examples.x)
+    mean[lead:], scale[lead:] = 0, 1
+    profiles = examples.x[:, lead:]
+    width = 2 * float(((profiles - profiles.mean(axis=0)) ** 2).sum(axis=1).mean()) if hearing.grams else 0.0
+    model = StyleModel(mean, scale, np.zeros((1, len(mean))), sizes.gamma, width=max(width, 1e-6) if hearing.grams else 0.0, hearing=hearing)
+    return replace(model, points=rounded(model.standard(examples.x), hearing.grams))
+
+
+def drawn(labels: Mapping[str, np.ndarray], groups: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Indices of the pieces that are heard and fitted on: of every label at most ``most``, one of a group before the second of any."""
+    rng, chosen = np.random.default_rng(seed), np.zeros(len(groups), dtype=bool)
+    for names in labels.values():
+        enough = most if len(np.unique(names)) > 3 else 4 * most  # major and minor may have more
+        for label in np.unique(names[names != ""]):
+            mine = rng.permutation(np.flatnonzero(names == label))
+            place = _place_in_group(groups[mine])
+            order = mine[np.lexsort((np.arange(len(mine)), place, ~chosen[mine]))]  # those that another label set chose come first
+            chosen[order[:enough]] = True
+    return np.flatnonzero(chosen)
+
+
+def _place_in_group(groups: np.ndarray) -> np.ndarray:
+    """How many of its group stand before each, (n,)."""
+    seen: dict[int, int] = {}
+    out = np.zeros(len(groups), dtype=int)
+    for i, g in enumerate(groups.tolist()):
+        out[i] = seen.get(g, 0)
+        seen[g] = out[i] + 1
+    return out
+
+
+def warmed(p: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities (n, C) of temperature 1 at another."""
+    return softmax(np.log(np.maximum(p, 1e-12)) / temperature)
 
 
 def known_labels(examples: Examples, name: str, least: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -112,28 +161,19 @@ def standard_of(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x.mean(axis=0), np.where(spread > _LEAST_SCALE, spread, 1.0)
 
 
-def fit_head(name: str, classes: Sequence[str], z: np.ndarray, truth: np.ndarray, weights: np.ndarray, strength: float) -> Head:
-    """Penalised multinomial logistic regression, classes weighted alike; temperature 1."""
-    from sklearn.linear_model import LogisticRegression
+def fit_head(
+    model: StyleModel, like: np.ndarray, index: np.ndarray, truth: np.ndarray, classes: Sequence[str], weights: np.ndarray, ridge: float, name: str
+) -> Head:
+    """Kernel ridge regression of points ``index`` (M,), whose labels are ``truth``, from likeness (N, N) of all points; temperature 1."""
+    from sklearn.kernel_ridge import KernelRidge
 
     of = np.searchsorted(np.array(classes), truth)
     balance = weights / np.bincount(of, weights, minlength=len(classes))[of]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # stopping early is part of the recipe
-        found = LogisticRegression(C=strength, max_iter=80).fit(z, of, sample_weight=balance * len(z) / len(classes))
-    weight, bias = _columns(found, len(classes))
-    means = np.stack([np.average(z[of == c], axis=0, weights=weights[of == c]) for c in range(len(classes))], axis=1)
-    return Head(name, tuple(classes), weight.astype(np.float32), bias.astype(np.float32), means.astype(np.float32))
-
-
-def _columns(found: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (F, C) and bias (C,) of a logistic regression; two classes have one column there and two here, labels that a fold lacks none."""
-    weight, bias = found.coef_.T, found.intercept_
-    if len(found.classes_) == 2:
-        weight, bias = np.hstack([-weight, weight]) / 2, np.r_[-bias, bias] / 2
-    full, shift = np.zeros((weight.shape[0], count)), np.full(count, -30.0)
-    full[:, found.classes_], shift[found.classes_] = weight, bias
-    return full, shift
+    target = SHARP * (np.eye(len(classes), dtype=np.float32)[of] - 1 / len(classes))
+    found = KernelRidge(alpha=ridge, kernel="precomputed").fit(like[np.ix_(index, index)], target, sample_weight=balance * len(of) / len(classes))
+    z = model.points[index]
+    means = np.stack([np.average(z[of == c], axis=0, weights=weights[of == c]) if (of == c).any() else z.mean(axis=0) for c in range(len(classes))], axis=1)
+    return Head(name, tuple(classes), index, found.dual_coef_.astype(np.float32), means.astype(np.float32))
 
 
 def folds_of(truth: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -150,10 +190,7 @@ def cross_fit(examples: Examples, truth: np.ndarray, classes: Sequence[str], siz
     """Probabilities at temperature 1 of every example by a fold that had not seen it."""
     p = np.zeros((len(truth), len(classes)))
     for train, test in folds_of(truth, examples.groups, sizes.folds, seed):
-        mean, scale = standard_of(examples.x[train])
-        model = StyleModel(mean, scale, (), Reach(np.zeros((1, 1)), np.zeros((1, 1)), 1.0, 1.0))
-        head = fit_head(name, classes, model.standard(examples.x[train]), truth[train], examples.weights[train], sizes.strength)
-        p[test] = head.probabilities(model.standard(examples.x[test]))
+        p[test] = fit_set(examples.part(train), truth[train], classes, sizes, name).said_of(examples.x[test])
     return HeldOut(name, tuple(classes), np.arange(len(truth)), truth, p)
 
 
@@ -174,35 +211,10 @@ def temperature_of(p: np.ndarray, truth: np.ndarray, classes: Sequence[str]) -> 
     return float(np.exp((low + high) / 2))
 
 
-def fit_reach(z: np.ndarray, groups: np.ndarray, sizes: StyleSizes, seed: int) -> Reach:
-    """Where the training music lies; the limit is what ``inside`` of the pieces of unseen groups stay below."""
-    from sklearn.model_selection import GroupKFold
-
-    count = min(4, len(np.unique(groups)))
-    if count < 2:
-        raise TrainingError("Too few pieces", expected="at least 2 different ones", received=str(count))
-    far = np.zeros(len(z))
-    for train, test in GroupKFold(count, shuffle=True, random_state=seed).split(z, groups=groups):
-        far[test] = _reach(z[train], sizes, seed).distance(z[test])
-    limit = float(np.quantile(far, sizes.inside)) * (1 + 4 / len(z))  # a few pieces do not show how far their kind goes
-    return replace(_reach(z, sizes, seed), limit=limit)
-
-
-def _reach(z: np.ndarray, sizes: StyleSizes, seed: int) -> Reach:
-    """Principal axes that whiten, centres of clusters on them, and what is usual beside the axes; limit 1."""
-    from sklearn.cluster import MiniBatchKMeans
-
-    count = int(min(sizes.axes, len(z) // 4 + 1, z.shape[1]))
-    middle = z.mean(axis=0)
-    _, values, across = np.linalg.svd(z[_spread(len(z), 4096, seed)] - middle, full_matrices=False)
-    spread = np.maximum(values[:count], 1e-6 * values[0]) / np.sqrt(min(len(z), 4096))
-    axes = (across[:count].T / spread).astype(np.float32)
-    place = z @ axes
-    centres = min(sizes.centres, max(1, len(z) // 4))
-    found = MiniBatchKMeans(centres, random_state=seed, n_init=2, batch_size=1024).fit(place).cluster_centers_
-    bare = Reach(axes, found.astype(np.float32), 1.0, 1.0)
-    return replace(bare, spare=max(float(np.median(bare.beside(z))), 1e-6))
-
-
-def _spread(count: int, most: int, seed: int) -> np.ndarray:
-    return np.arange(count) if count <= most else np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
+def limit_of(like: np.ndarray, groups: np.ndarray, sizes: StyleSizes) -> float:
+    """The distance that the share ``inside`` of the pieces stay below, each measured to pieces of other groups."""
+    others = np.where(groups[:, None] == groups[None], 0, like)
+    if len(np.unique(groups)) < 2:
+        raise TrainingError("Too few pieces", expected="at least 2 different ones", received=str(len(np.unique(groups))))
+    far = distance_of(others, sizes.gamma)
+    return float(np.quantile(far, sizes.inside)) * (1 + 4 / len(groups))  # a few pieces do not show how far their kind goes

@@ -16,17 +16,19 @@ from zhiyin.encoding.fields import BAR_COLUMN
 DANCES = frozenset(
     ["reel", "jig", "slip-jig", "slide", "polka", "hornpipe", "waltz", "mazurka", "polonaise", "minuet", "march", "allemande", "courante", "sarabande", "gigue", "gavotte", "bourree"]
 )
-COMPOSER_LEAST = 20  # pieces, in works that may not straddle folds
+NO_DANCE = "not a dance"
+COMPOSER_LEAST = 20  # pieces
 MODES = ("", "major", "minor")
 MODE_STATED = frozenset({"mutopia-open", "cre-irish", "polish-scores", "chopin-first-editions"})  # elsewhere the corpus' mode is itself found from the notes
 NOT_A_COMPOSER = frozenset({"", "Anonim", "Traditional"})
 
 
-def label_sets(corpus: Corpus, pieces: Sequence[Piece], named: str = "") -> dict[str, np.ndarray]:
-    """Label set -> names of the pieces ("" = not known). A user's folder has ``style`` alone. ``named``: which sets, commas between."""
+def label_sets(corpus: Corpus, pieces: Sequence[Piece], named: str = "", *, rare: bool = False) -> dict[str, np.ndarray]:
+    """Label set -> names of the pieces ("" = not known). A user's folder has ``style`` alone. ``named``: which sets, commas between;
+    rare: composers of fewer than 20 of the pieces, too."""
     found = {"style": np.array([p.style for p in pieces])}
     if any(p.collection in COLLECTIONS for p in pieces):
-        found |= {"composer": _composers(pieces), "dance": np.array([p.style if p.style in DANCES else "" for p in pieces]), "mode": _modes(corpus, pieces)}
+        found |= {"composer": _composers(pieces, 1 if rare else COMPOSER_LEAST), "dance": np.array([p.style if p.style in DANCES or not p.style else NO_DANCE for p in pieces]), "mode": _modes(corpus, pieces)}
     chosen = [n.strip() for n in named.split(",") if n.strip()] or list(found)
     return {n: found[n] for n in chosen if n in found}
 
@@ -42,10 +44,10 @@ def one_collection(labels: np.ndarray, pieces: Sequence[Piece], share: float = 0
     return out
 
 
-def _composers(pieces: Sequence[Piece]) -> np.ndarray:
+def _composers(pieces: Sequence[Piece], least: int) -> np.ndarray:
     names = np.array(["" if p.composer in NOT_A_COMPOSER else p.composer for p in pieces])
     kinds, count = np.unique(names, return_counts=True)
-    return np.where(np.isin(names, kinds[count >= COMPOSER_LEAST]), names, "")
+    return np.where(np.isin(names, kinds[count >= least]), names, "")
 
 
 def _modes(corpus: Corpus, pieces: Sequence[Piece]) -> np.ndarray:

@@ -76,7 +76,7 @@ def frames(
 
     began = time.monotonic()
     show = ShowTraining(quiet=quiet or json)
-    show.loss, show.rows = "nats/frame", "frames/s"
+    show.loss, show.rows, show.unit = "nats/frame", "frames/s", "frames"
     result = evaluate_frames(data, family, head, minutes=minutes, seed=seed, run=run, report=show)
     if json:
         print_json({"files": [str(run)] if run else [], "seconds": round(time.monotonic() - began, 2), **result})
@@ -109,6 +109,9 @@ def generation(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the pieces, finished sections and the report; a run goes on there.")],
     pieces: Annotated[int, typer.Option("--pieces", help="Human pieces at most (0 = all).")] = 450,
     sections: Annotated[str, typer.Option("--sections", help="Only these, by commas.")] = "",
+    temperature: Annotated[float | None, typer.Option("--temperature", help="Of all fields, else the package's own.")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="Likewise.")] = None,
+    min_p: Annotated[float | None, typer.Option("--min-p", help="Likewise.")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -119,7 +122,9 @@ def generation(
     from zhiyin.evaluation.generation import Setting, evaluate_generation, headline
 
     began = time.monotonic()
-    setting = Setting(pieces=pieces, sections=tuple(s.strip() for s in sections.split(",") if s.strip()))
+    given = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
+    sampling = {k: v for k, v in given.items() if v is not None}
+    setting = Setting(pieces=pieces, sections=tuple(s.strip() for s in sections.split(",") if s.strip()), sampling=sampling or None)
     with progress_bar("evaluating", quiet=quiet or json) as progress:
         result = evaluate_generation(model, data, out, setting=setting, progress=progress)
     files = [str(out / name) for name in ("report.html", "quality.json")]

@@ -46,10 +46,10 @@ def infill_verb(
     """
     desk = editing.Desk(out, soundfont, language, sign, json, quiet)
     editing.run(
-        desk, EditOptions(takes, candidates, pick, temperature),
-        lambda options: infill(
+        desk, file,
+        lambda: infill(
             file, span, parts=part or (), lock=lock or (), scale=scale, ranges=ranges or (), chords=chords, style=style,
-            model=model, seed=seed, options=options,
+            model=model, seed=seed, options=EditOptions(takes, candidates, pick, temperature),
         ),
         lambda made: f"bars {span} of {', '.join(made.report['parts'])}: {made.report['notes']} notes for {made.report['notes_gone']}",
     )  # fmt: skip

@@ -41,7 +41,8 @@ def list_(json: Json = False) -> None:
                 "parameters": m.get("parameters"),
                 "nats": m.get("metrics", {}).get("nats"),
                 "styles": len(m.get("styles", [])),
-                "width": m["graphs"]["width"] if m["family"] == "embedding" else m["sizes"].get("latent"),  # of an embedding or latent
+                "width": m["graphs"]["width"] if m["family"] == "embedding" else (m.get("sizes") or {}).get("latent"),  # of an embedding or latent
+                "labels": {h["name"]: len(h["classes"]) for h in m["style"]["heads"]} if m["family"] == "style" else None,
                 "bytes": size,
                 "folder": str(package.folder),
             }
@@ -50,7 +51,8 @@ def list_(json: Json = False) -> None:
         print_json({"files": [], "seconds": 0, "models": rows})
         return
     for row in rows:
-        knows = _knows(row, f"{row['width']} numbers a {'window' if row['family'] == 'vae' else 'piece'}")
+        tells = ", ".join(f"{n} of {name}" for name, n in (row["labels"] or {}).items())
+        knows = f"tells apart {tells}" if tells else _knows(row, f"{row['width']} numbers a {'window' if row['family'] == 'vae' else 'piece'}")
         tell(
             f"{row['name']:>14}  {row['family']:<12} {row['parameters']:>10,} parameters  {knows}  {row['bytes'] / 1e6:.1f} MB"
         )

@@ -1,63 +1,67 @@
-"""zhiyin vary --method latent: neighbours of a piece in a latent space."""
+"""zhiyin vary: other notes in the rhythm, harmony or contour of a piece, or its neighbours in a latent space."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zhiyin.app.cli.blend import Part, Temperature, taken_of
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, say
-from zhiyin.app.cli.writing import How, check_folder, check_language, check_signing, tell_next, write_and_log
-from zhiyin.errors import ControlError
-from zhiyin.formats.catalog import load
-from zhiyin.inference.latent import vary_latent
+from zhiyin.app.cli import editing
+from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app
+from zhiyin.inference.edit import EditOptions
+from zhiyin.inference.vary import vary
 
 app = new_app()
 
 
 @app.command("vary")
 def vary_verb(
-    file: Annotated[Path, typer.Argument(help="The piece to vary.")],
+    file: editing.File,
+    keep: Annotated[str, typer.Option("--keep", help="What stays: rhythm, harmony or contour.")] = "rhythm",
+    amount: Annotated[float, typer.Option("--amount", help="Share of the notes that change, over 0 to 1.")] = 0.3,
+    method: Annotated[str, typer.Option("--method", help="masked (some notes anew), or latent (a melody's neighbours).")] = "masked",
+    more: Annotated[
+        list[str] | None, typer.Option("--more", help="Latent: more density, range, syncopation or mode (major).")
+    ] = None,
+    less: Annotated[list[str] | None, typer.Option("--less", help="Latent: the same names; less mode is minor.")] = None,
+    span: Annotated[str | None, typer.Option("--span", help="Only these bars: 5-8, 7, or 1-2,9-12.")] = None,
+    part: editing.Parts = None,
+    lock: editing.Lock = None,
+    scale: editing.Scale = None,
+    ranges: editing.Ranges = None,
+    style: editing.Style = None,
     out: Out = Path("out"),
-    method: Annotated[str, typer.Option("--method", help="latent: neighbours in a latent space.")] = "latent",
-    amount: Annotated[float, typer.Option("--amount", help="How far off, 0..1.")] = 0.3,
-    takes: Annotated[int, typer.Option("--takes", help="How many.")] = 1,
-    more: Annotated[list[str] | None, typer.Option("--more", help="density, range, syncopation or mode (major).")] = None,
-    less: Annotated[list[str] | None, typer.Option("--less", help="The same names; less mode is minor.")] = None,
-    part: Part = None,
-    temperature: Temperature = 0.0,
-    model: Model = "melody",
+    model: Model = "default",
     seed: Seed = None,
-    language: Annotated[str, typer.Option("--language", help="The page's language: en or zh.")] = "en",
+    takes: editing.Takes = 1,
+    candidates: editing.Candidates = 4,
+    pick: Pick = "best",
+    temperature: editing.Temperature = None,
+    soundfont: editing.Soundfont = None,
+    language: editing.Language = "en",
     sign: Sign = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write neighbours of a melody in a latent space, or move it along one attribute.
+    """Vary a piece: some of its notes are written anew while its rhythm, harmony or contour stays.
 
-    Example: zhiyin vary tune.mid --method latent --amount 0.3 --takes 4
+    Example: zhiyin vary song.musicxml --keep rhythm --amount 0.3 -o varied.musicxml
     """
-    began = time.monotonic()
-    if method != "latent":
-        raise ControlError("Unknown method", expected="latent", received=repr(method))
-    check_language(language)
-    check_signing(sign)
-    check_folder(out.parent if out.suffix else out)
-    made = vary_latent(
-        load(file), amount=amount, takes=1 if out.suffix else takes, more=more or (), less=less or (), part=part, model=model,
-        temperature=temperature, seed=seed,
-    )  # fmt: skip
-    how = How(soundfont=None, seed=int(made.report["seed"]), language=language, sign=sign, quiet=quiet or json)
-    taken = [taken_of(p, f"{file.stem} varied", (file,)) for p in made.pieces]
-    files = write_and_log(taken, out, how)
-    if json:
-        print_json({"files": [str(f) for f in files], "seconds": round(time.monotonic() - began, 3), **made.report})
+    desk = editing.Desk(out, soundfont, language, sign, json, quiet)
+    if method == "latent":
+        from zhiyin.app.cli.vary_latent import run
+
+        run(
+            desk, file, amount=amount, takes=takes, more=more or (), less=less or (), parts=part or (),
+            temperature=temperature or 0.0, model=model, seed=seed,
+        )  # fmt: skip
         return
-    say(f"{len(taken)} of {file.name}; seed {made.report['seed']}", quiet=quiet)
-    say("only one part, on a grid of sixteenths, is read and written", quiet=quiet)
-    for path in files:
-        say(f"  {path}", quiet=quiet)
-    tell_next((f"zhiyin show {files[0]} --roll roll.png",), quiet=quiet)
+    editing.run(
+        desk, file,
+        lambda: vary(
+            file, method=method, keep=keep, amount=amount, more=more or (), less=less or (), span=span, parts=part or (), lock=lock or (), scale=scale, ranges=ranges or (),
+            style=style, model=model, seed=seed, options=EditOptions(takes, candidates, pick, temperature),
+        ),
+        lambda made: f"{made.report['notes_gone']} notes varied, {keep} kept",
+    )  # fmt: skip
