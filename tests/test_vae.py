@@ -257,7 +257,7 @@ def test_the_verbs(result, tmp_path, capsys):
 
     a, b = save(tune(8, seed=1), tmp_path / "a.mid"), save(tune(8, seed=2), tmp_path / "b.mid")
     model = ["--model", str(result.package.folder), "--json"]
-    assert main(["vary", str(a), "-o", str(tmp_path / "v.mid"), "--seed", "1", *model]) == 0
+    assert main(["vary", str(a), "--method", "latent", "-o", str(tmp_path / "v.mid"), "--seed", "1", *model]) == 0
     assert json.loads(capsys.readouterr().out)["seed"] == 1 and (tmp_path / "v.mid").is_file()
     assert main(["blend", str(a), str(b), "-o", str(tmp_path / "x.mid"), *model]) == 1
     assert "blend writes several pieces. Expected a folder" in capsys.readouterr().err
