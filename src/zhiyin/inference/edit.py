@@ -274,4 +274,5 @@ def _told(problem: Problem) -> str:
 
 
 def _told_seam(score: Score, seam: Seam) -> str:
-    return f"bar {int(score.bars['number'][seam.bar])}: {score.parts[seam.part].name or f'part {seam.part + 1}'} leaps {abs(seam.leap)} semitones"
+    name = score.parts[seam.part].name or f"part {seam.part + 1}"
+    return f"bar {int(score.bars['number'][seam.bar])}: {name} leaps {abs(seam.leap)} semitones"
