@@ -3,7 +3,7 @@
     python benchmarks/quality.py CORPUS [--models default,lstm,rnn] [--pieces 450] [--sections two_sample,…] [--testers trees,…] [--work FOLDER]
 
 CORPUS must be the build that the packages were trained on (its valid and test splits are what they never saw). Pieces and
-finished sections stay in the work folder, so that a run that was stopped goes on. Writes results/quality_MODEL.json.
+finished sections stay in the work folder, so that a run that was stopped goes on; after a change to how pieces are composed take another folder. Writes results/quality_MODEL.json.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from common import about, write
 
 from zhiyin.evaluation.generation import TESTERS, Setting, evaluate_generation
+from zhiyin.files import atomic_write
 
 
 def main() -> None:
@@ -37,9 +38,12 @@ def main() -> None:
                 told = time.monotonic()
                 print(f"{told - began:6.0f} s {model}: {words} {done}/{total}", file=sys.stderr, flush=True)
 
+        composed_at = Path(options.work) / model / "composed_at.txt"
+        if not composed_at.exists():
+            atomic_write(composed_at, about("")["commit"])
         setting = Setting(pieces=options.pieces, sections=sections, testers=tuple(options.testers.split(",")))
         result = evaluate_generation(model, options.corpus, Path(options.work) / model, setting=setting, progress=say)
-        write(f"quality_{model}", {**about(f"python benchmarks/quality.py CORPUS --models {model} --pieces {options.pieces}", seeds="0"), **result})
+        write(f"quality_{model}", {**about(f"python benchmarks/quality.py CORPUS --models {model} --pieces {options.pieces}", seeds="0"), "composed_at": composed_at.read_text("utf-8"), **result})
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """What gives a composed piece away: the network, the sampler's settings, or the plan? The same pieces under other plans.
 
-    python benchmarks/quality_plan.py CORPUS [--pieces 60] [--arms default,no_chords,human_chords,human_plan,raw] [--work FOLDER]
+    python benchmarks/quality_plan.py CORPUS [--pieces 60] [--arms default,triads,no_chords,human_chords,human_plan,raw] [--work FOLDER]
 
-Arms: ``default`` as `compose` does it · ``no_returns`` every bar written anew · ``no_chords`` no harmony planned · ``human_chords`` the chords that were read
-off the human piece · ``human_plan`` its whole plan (sections, phrases, cadences, chords), every bar written anew · ``raw`` the default plan at temperature 1 without
+Arms: ``default`` as `compose` does it (chords by `chord_walk`) · ``triads`` chords as a functional walk of triads, what compose did before · ``no_chords`` no harmony planned · ``human_chords`` the chords that were read
+off the human piece · ``human_plan`` its whole plan (sections, phrases, cadences, chords), every bar written anew · ``raw`` triads again, at temperature 1 without
 top-p and min-p. Pieces of up to 1,200 notes of the valid and test splits, all bars of one length. Small n: read the arms against each other, not
 against the 450 pieces of quality_default.json. Finished arms are kept. Writes results/quality_plan.json.
 """
@@ -31,8 +31,10 @@ from zhiyin.evaluation.matched import BATCH, Pair, brief_of, human_pairs
 from zhiyin.evaluation.testers import trees_on
 from zhiyin.evaluation.two_sample import auc, cross_scores, cut, summarise
 from zhiyin.files import atomic_write
+from zhiyin.inference.brief import Brief
 from zhiyin.inference.compose import make_request
 from zhiyin.inference.finish import finish
+from zhiyin.inference.harmony import plan_chords
 from zhiyin.inference.plan import Plan, make_plan
 from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Run, Sampler
@@ -45,6 +47,13 @@ PLANNED = ("section", "section_bar", "phrase_left", "cadence", "chord")
 def anew(plan: Plan, human: np.ndarray) -> Plan:
     """Every bar written anew."""
     return replace(plan, source=np.full_like(plan.source, -1))
+
+
+def triads(plan: Plan, brief: Brief) -> Plan:
+    """The default plan with a functional walk of triads for its chords."""
+    bars, rng = plan.bars.copy(), np.random.default_rng([brief.seed, 1])
+    bars[:, BAR_COLUMN["chord"]] = plan_chords(brief.sections, brief.key, rng)
+    return replace(plan, bars=bars)
 
 
 def with_columns(*names: str) -> Callable[[Plan, np.ndarray], Plan]:
@@ -67,7 +76,7 @@ def no_chords(plan: Plan, human: np.ndarray) -> Plan:
 
 
 ARMS: dict[str, tuple[Callable[[Plan, np.ndarray], Plan], dict[str, float]]] = {
-    "default": (lambda plan, human: plan, {}), "no_returns": (anew, {}), "no_chords": (no_chords, {}),
+    "default": (lambda plan, human: plan, {}), "triads": (lambda plan, human: plan, {}), "no_chords": (no_chords, {}),
     "human_chords": (with_columns("chord"), {}), "human_plan": (with_columns(*PLANNED), {}),
     "raw": (lambda plan, human: plan, {"temperature": 1.0, "top_p": 1.0, "min_p": 0.0}),
 }  # fmt: skip
@@ -108,7 +117,7 @@ def composed(corpus: Corpus, pairs: list[Pair], package: Package, arm: str) -> l
         batch = pairs[at : at + BATCH]
         briefs = [brief_of(pair.wish, package, at + i) for i, pair in enumerate(batch)]
         human = [corpus.arrays(table[p.wish.piece])["bars"][-p.wish.bars :].astype(np.int64) for p in batch]
-        plans = [change(make_plan(b), bars) for b, bars in zip(briefs, human)]
+        plans = [triads(make_plan(b), b) if arm in ("triads", "raw") else change(make_plan(b), bars) for b, bars in zip(briefs, human)]
         run = Run(sampler.session, [make_request(b, p, sampling) for b, p in zip(briefs, plans)])
         while not run.done:
             run.step()

@@ -24,10 +24,11 @@ NO_MEASUREMENT = {
     "docs/concepts/sampling.md": {"0.05", "0.01", "0.9"}, "docs/guide/install.md": {"3.11"}, "README.md": {"3.11"}, "README.zh.md": {"3.11"},
     "docs/guide/train-your-own.md": {"0.2", "0.5", "3"}, "docs/guide/corpus.md": {"3"}, "docs/guide/compose.md": {"30"},
     "docs/guide/original.md": {"95", "99"}, "docs/guide/judge.md": {"5", "90", "95"}, "docs/guide/listen.md": {"95"},
+    "docs/concepts/style.md": {"98"}, "docs/guide/classify.md": {"98"},
     "docs/concepts/quality.md": {"50", "3", "60", "85", "95"}, "docs/notes-sound.md": {"0.2", "0.6", "1.5"},
 }  # fmt: skip
 _HIDDEN = re.compile(
-    r"<!-- generated: .*?<!-- /generated -->|<!-- figure: .*?<!-- /figure -->|^```.*?^```$|`[^`\n]*`|\]\([^)]*\)|<!--.*?-->|<https?:[^>]*>", re.M | re.S
+    r"<!-- generated: .*?<!-- /generated -->|<!-- figure: .*?<!-- /figure -->|^```.*?^```$|`[^`\n]*`|\]\([^)]*\)|<!--.*?-->|<https?:[^>]*>|95 % interval", re.M | re.S
 )
 _FIGURE = re.compile(r"(?<![\w.,-])(\d[\d,]*\.\d+)(?![\w.]*\w)|(?<![\w.,-])(\d+)(?= ?%)")
 

@@ -29,7 +29,17 @@ from zhiyin.evaluation.generation import Setting, evaluate_generation, headline
 from zhiyin.evaluation.obedience import MIREX, heard_key, key_named, key_table, relation
 from zhiyin.evaluation.quality_report import report_html
 from zhiyin.evaluation.testers import grams, ngram, trees_on
-from zhiyin.evaluation.two_sample import auc, cross_scores, cut, exchanged, fold_of, l60, shuffled, summarise
+from zhiyin.evaluation.two_sample import (
+    auc,
+    cross_scores,
+    cut,
+    exchanged,
+    fold_of,
+    l60,
+    measure_lengths,
+    shuffled,
+    summarise,
+)
 from zhiyin.measures.statistics import STATISTICS, statistics
 from zhiyin.score import bars_array, notes_array
 
@@ -126,6 +136,18 @@ def test_l60_stops_at_the_first_length_that_tells():
     found = {str(b): {"accuracy": a} for b, a in ((2, 0.52), (4, 0.6), (8, 0.61), (16, 0.55))}
     assert l60(found) == 4
     assert l60({"2": {"accuracy": 0.7}}) == 0
+
+
+def test_lengths_ask_the_next_tester_only_where_the_first_is_fooled(sides):
+    asked = []
+
+    def test(windows, bars, name):
+        asked.append((bars, name, len(windows)))
+        return {"accuracy": 0.55 if bars < 16 else 0.7 if name == "ngram" else 0.5}
+
+    found = measure_lengths(sides, ("trees", "ngram", "transformer"), (2, 8, 16, 64), test)
+    assert [a[:2] for a in asked] == [(b, t) for b in (2, 8) for t in ("trees", "ngram", "transformer")] + [(16, "trees"), (16, "ngram")]
+    assert found["l60"] == 8 and list(found["lengths"]) == ["2", "8", "16"] and found["lengths"]["16"]["strongest"] == "ngram"
 
 
 def test_distances_are_zero_for_the_same_and_known_for_a_shift():

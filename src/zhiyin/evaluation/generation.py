@@ -33,6 +33,7 @@ from zhiyin.evaluation.quality_report import report_html
 from zhiyin.evaluation.two_sample import (
     CEILING,
     CHANCE,
+    LENGTHS,
     Windows,
     auc,
     cut,
@@ -174,7 +175,15 @@ def two_sample(run: Run) -> None:
 
 def lengths(run: Run) -> dict[str, Any]:
     """The test at 2..64 bars, and L60."""
-    return measure_lengths(run.sides, run.setting.testers, say=lambda text: run.progress(0, 0, text))
+
+    def kept(windows: Windows, bars: int, name: str) -> dict[str, Any]:
+        path = run.path(f"lengths_{bars}.{name}")
+        if not path.exists():
+            run.progress(LENGTHS.index(bars), len(LENGTHS), f"{bars} bars: {name}")
+            atomic_write(path, json.dumps(run_tester(windows, name), indent=1))
+        return dict(json.loads(path.read_text("utf-8")))
+
+    return measure_lengths(run.sides, run.setting.testers, test=kept)
 
 
 def separates(run: Run, most: int = 30) -> list[dict[str, Any]]:

@@ -22,7 +22,6 @@ CEILING = 0.85  # shuffled bars must be told at least so often
 AT_MOST = 0.60  # of L60
 _RESAMPLES = 1000
 
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -148,10 +147,16 @@ def strongest(testers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"strongest": best, **told, "testers": dict(testers)}
 
 
+Test = Callable[[Windows, int, str], dict[str, Any]]
+
+
 def measure_lengths(
-    sides: Sequence[tuple[Excerpt, Excerpt]], names: Sequence[str], lengths: Sequence[int] = LENGTHS, say: Say = lambda text: None
+    sides: Sequence[tuple[Excerpt, Excerpt]], names: Sequence[str], lengths: Sequence[int] = LENGTHS, test: Test = lambda windows, bars, name: run_tester(windows, name)
 ) -> dict[str, Any]:
-    """The test at each excerpt length, and L60. Testers after the first are asked only while those before stay at or below 60 %."""
+    """The test at each excerpt length, and L60. Testers after the first are asked only while those before stay at or below 60 %.
+
+    ``test``: of (windows, bars, name of a tester), for those who keep what is finished.
+    """
     found: dict[str, Any] = {}
     for bars in lengths:
         windows = cut(sides, bars)
@@ -159,8 +164,7 @@ def measure_lengths(
             continue
         testers: dict[str, Any] = {}
         for name in names:
-            say(f"{bars} bars, {name}")
-            testers[name] = run_tester(windows, name)
+            testers[name] = test(windows, bars, name)
             if testers[name]["accuracy"] > AT_MOST:
                 break
         found[str(bars)] = strongest(testers)

@@ -27,9 +27,9 @@ from zhiyin.encoding.fields import (
 from zhiyin.encoding.rows import with_bars_left
 from zhiyin.inference.brief import Brief
 from zhiyin.inference.chart import Chart, chord_column, lay_chart
+from zhiyin.inference.chord_walk import walk_chords
 from zhiyin.inference.controls import Key
 from zhiyin.inference.form import Section, returns, vary_returns
-from zhiyin.inference.harmony import plan_chords
 
 NO_PART = 129  # program class of parts that do not exist
 NOTATED = 1  # class of the control "timing"
@@ -56,7 +56,7 @@ def make_plan(brief: Brief, *, variation: float = 0.35, chords: bool = True) -> 
     write_sections(table, brief.sections)
     source = vary_returns(returns(brief.sections), brief.sections, variation, rng)
     if chords:
-        table[:, BAR_COLUMN["chord"]] = plan_chords(brief.sections, brief.key, rng)
+        table[:, BAR_COLUMN["chord"]] = walk_chords(brief.sections, brief.key, rng, brief.style)
     if all(p.program == DRUM_PROGRAM for p in brief.parts):
         table[:, [BAR_COLUMN[n] for n in ("key", "mode", "chord", "cadence")]] = 0
     with_bars_left(table)
