@@ -18,7 +18,6 @@ import numpy as np
 
 from zhiyin.corpus.collections.catalog import COLLECTIONS
 from zhiyin.corpus.movements import MOVEMENTS_VERSION, split_movements
-from zhiyin.corpus.pool import Tell
 from zhiyin.corpus.reading import read_scores
 from zhiyin.corpus.source import PieceSource, unchanged
 from zhiyin.encoding import fields as encoding_fields
@@ -26,6 +25,7 @@ from zhiyin.encoding.quantize import QuantizeReport
 from zhiyin.encoding.rows import EncodedPiece, encode
 from zhiyin.errors import ZhiyinError
 from zhiyin.measures.key import with_keys
+from zhiyin.pool import Tell
 from zhiyin.provenance.fingerprint import piece_prints
 from zhiyin.score.score import Score
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zhiyin.app.cli.common import Json, Quiet, new_app, print_json, tell
+from zhiyin.app.cli.common import Json, Quiet, new_app, print_json, progress_bar, tell
 
 app = new_app()
 
@@ -100,3 +100,76 @@ def _frame_lines(result: dict[str, Any]) -> list[str]:
                     f"  (n = {found['frames' + key]:,} frames, {found['pieces']} pieces)"
                 )
     return lines
+
+
+@app.command()
+def generation(
+    model: Annotated[str, typer.Argument(help="A package's name or folder.")],
+    data: Annotated[Path, typer.Option("--data", help="The built corpus that it was trained on: its valid and test splits are compared with.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the pieces, finished sections and the report; a run goes on there.")],
+    pieces: Annotated[int, typer.Option("--pieces", help="Human pieces at most (0 = all).")] = 450,
+    sections: Annotated[str, typer.Option("--sections", help="Only these, by commas.")] = "",
+    temperature: Annotated[float | None, typer.Option("--temperature", help="Of all fields, else the package's own.")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="Likewise.")] = None,
+    min_p: Annotated[float | None, typer.Option("--min-p", help="Likewise.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compose to the controls of held-out human pieces and measure how the two differ: two-sample test, statistics, faults, form.
+
+    Example: zhiyin evaluate generation default --data corpus --out out/quality
+    """
+    from zhiyin.evaluation.generation import Setting, evaluate_generation, headline
+
+    began = time.monotonic()
+    given = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
+    sampling = {k: v for k, v in given.items() if v is not None}
+    setting = Setting(pieces=pieces, sections=tuple(s.strip() for s in sections.split(",") if s.strip()), sampling=sampling or None)
+    with progress_bar("evaluating", quiet=quiet or json) as progress:
+        result = evaluate_generation(model, data, out, setting=setting, progress=progress)
+    files = [str(out / name) for name in ("report.html", "quality.json")]
+    if json:
+        print_json({"files": files, "seconds": round(time.monotonic() - began, 2), **result})
+        return
+    for line in headline(result):
+        tell(line, quiet=quiet)
+    tell("written: " + ", ".join(files), quiet=quiet)
+
+
+@app.command()
+def style(
+    model: Annotated[str, typer.Argument(help="A package that classifies; left out, a recipe is measured by folds.")] = "",
+    data: Annotated[
+        Path, typer.Option("--data", help="A built corpus, a folder with a sub-folder per label, or a table file,label (.csv).")
+    ] = Path("."),
+    split: Annotated[str, typer.Option("--split", help="Which split of a corpus (left out: all of it).")] = "",
+    recipe: Annotated[str, typer.Option("--recipe", help="The recipe that folds are fitted by.")] = "own-labels",
+    repeats: Annotated[int, typer.Option("--repeats", help="How often the folds are drawn anew.")] = 3,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for pictures of confusion and calibration.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Accuracy, macro-F1, per label, confusion and calibration of a classifier, with 95 % intervals.
+
+    Example: zhiyin evaluate style --data my-labelled-files --out figures
+    """
+    from zhiyin.evaluation.style import evaluate_style, lines
+
+    began = time.monotonic()
+    with progress_bar("hearing", quiet=quiet or json) as update:
+        result = evaluate_style(
+            data, model=model, recipe=recipe, split=split, repeats=repeats, progress=update
+        )
+    files: list[str] = []
+    if out:
+        from zhiyin.evaluation.style_picture import draw_calibration, draw_confusion
+
+        for name, figures in result["sets"].items():
+            files += [str(draw_confusion(figures, out / f"{name}-confusion.png", title=name)), str(draw_calibration(figures, out / f"{name}-calibration.png", title=name))]
+    if json:
+        print_json({"files": files, "seconds": round(time.monotonic() - began, 2), **result})
+        return
+    for line in lines(result):
+        tell(line, quiet=quiet)
+    for file in files:
+        tell(f"drawn: {file}", quiet=quiet)

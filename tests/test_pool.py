@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from zhiyin.corpus.pool import run_tasks
+from zhiyin.pool import run_tasks
 
 
 def careful(task, struck, tell):

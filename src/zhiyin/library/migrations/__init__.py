@@ -1,0 +1,1 @@
+"""Alembic: how a library of an older zhiyin becomes one of this."""

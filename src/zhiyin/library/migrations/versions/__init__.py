@@ -1,0 +1,1 @@
+"""The steps, oldest first; each is named by its number."""
