@@ -271,6 +271,9 @@ def test_a_library_is_looked_for_without_making_one(tmp_path, monkeypatch):
     open_library()
     assert library_if_there() is not None
     monkeypatch.setenv("ZHIYIN_LIBRARY", str(tmp_path / "other.sqlite"))
+    with pytest.raises(InputError, match=r"There is no library at .*other.sqlite"):
+        library_if_there()
+    open_library()
     assert str(library_if_there().url).endswith("other.sqlite")
 
 

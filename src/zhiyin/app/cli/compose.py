@@ -128,7 +128,7 @@ def compose(
         from zhiyin.library import open_library
 
         with progress_bar("compose", quiet=quiet) as bar:
-            made = compose_for(for_, wish, model=package, diverse=diverse, library=open_library(library), progress=bar, **given)
+            made = compose_for(for_, wish, model=package, diverse=diverse, library=open_library(library, make=False), progress=bar, **given)
     else:
         made = compose_pieces(wish, model=package, on_take=early, **given)
     used = int(made.report["seed"])
