@@ -21,7 +21,8 @@ from common import about, write
 from zhiyin.corpus.calibrate import HumanScore, human_scores, kin, pitched, sample, scale_of
 from zhiyin.corpus.index import corpus_lines, index_corpus, source_piece
 from zhiyin.corpus.store import Corpus, open_corpus
-from zhiyin.evaluation.originality import Finding, half, plant_all, wilson
+from zhiyin.evaluation.originality import Finding, half, plant_all
+from zhiyin.measures.distribution import wilson
 from zhiyin.provenance.originality import Index, Line, Scale, build_index, open_index, write_index
 
 SPEED_NOTES, PIECE_NOTES, SPEED_PIECES = 5_000_000, 500, 200

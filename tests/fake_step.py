@@ -67,6 +67,10 @@ class FakeGraph:
         for field, options in enumerate(chain):
             if ended:
                 break
+            forced = int(feed["force"][b, field])
+            if forced >= 0:
+                out[field], ended = forced, field == 0 and forced == END
+                continue
             mask = options(out)
             if not mask.any():  # a take that has ended may have nothing left
                 return np.array([END, 0, 0, 0, 0, 0]), nats

@@ -149,3 +149,15 @@ def test_seconds_set_the_length():
 def test_wrong_wishes_are_refused(words, changes, text):
     with pytest.raises(ControlError, match=text):
         write(words, **changes)
+
+
+def test_diverse_takes_differ_more_than_the_best_ones():
+    from itertools import combinations
+
+    def spread(pick):
+        made = write(bars=8, style="waltz", takes=3, candidates=12, pick=pick)
+        return min(distance(a.rows, b.rows) for a, b in combinations(made.pieces, 2))
+
+    assert spread("diverse") >= spread("best")
+    with pytest.raises(ControlError, match="Unknown way to pick takes"):
+        write(bars=4, pick="worst")

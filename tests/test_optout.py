@@ -18,7 +18,7 @@ from zhiyin.corpus.store import open_corpus, read_lines
 from zhiyin.errors import CorpusError
 from zhiyin.formats.catalog import save
 from zhiyin.provenance.licences import strictest, terms_or_unknown
-from zhiyin.training.card import _terms
+from zhiyin.training.card import terms
 from zhiyin.training.train import corpus_facts
 
 
@@ -159,7 +159,7 @@ def test_a_licence_of_one_piece_counts(home, monkeypatch):
     assert manifest["i_have_the_rights"] is True and manifest["terms"] == ["no machine learning"]
     facts = corpus_facts(manifest)
     assert facts["i_have_the_rights"] and facts["licence"] == "CC0-1.0 AND LicenseRef-no-machine-learning"
-    assert "said that they hold the rights" in " ".join(_terms(facts))
+    assert "said that they hold the rights" in " ".join(terms(facts))
 
 
 def test_an_unknown_licence_is_refused_or_taken_on_oneself_and_recorded(home, capsys):

@@ -14,7 +14,8 @@ from music import tune
 from zhiyin.corpus.index import piece_lines
 from zhiyin.encoding import encode
 from zhiyin.errors import InputError, PackageError
-from zhiyin.evaluation.originality import KINDS, Tune, vary, wilson
+from zhiyin.evaluation.originality import KINDS, Tune, vary
+from zhiyin.measures.distribution import wilson
 from zhiyin.provenance.originality import (
     TOP,
     Line,

@@ -7,11 +7,45 @@ import pytest
 
 import zhiyin
 
-VERBS = {"compose", "continue_", "original", "recommend", "train"}  # as on the command line
+VERBS = {  # as on the command line
+    "accompany",
+    "again",
+    "arrange",
+    "blend",
+    "chords",
+    "classify",
+    "compose",
+    "compress",
+    "continue_",
+    "harmonise",
+    "infill",
+    "judge",
+    "original",
+    "recommend",
+    "repair",
+    "restore",
+    "train",
+    "vary",
+}
 OTHERS = {
-    "Mark", "Part", "Score", "ZhiyinError", "build_corpus", "compose_for", "decode", "describe", "encode", "find_key", "list_packages",
-    "load", "load_package", "perform", "quantize", "save", "__version__",
-}  # fmt: skip
+    "Mark",
+    "Part",
+    "Score",
+    "ZhiyinError",
+    "__version__",
+    "build_corpus",
+    "compose_for",
+    "decode",
+    "describe",
+    "encode",
+    "find_key",
+    "list_packages",
+    "load",
+    "load_package",
+    "perform",
+    "quantize",
+    "save",
+}
 NAMES = VERBS | OTHERS
 
 

@@ -74,7 +74,7 @@ def test_every_block_and_figure_of_the_docs_is_known(tool: ModuleType) -> None:
 
 def test_figures_come_from_their_files(tool: ModuleType) -> None:
     figures = [(p, m) for p in tool.pages() for m in tool.FIGURE.finditer(p.read_text(encoding="utf-8"))]
-    assert len(figures) == 4
+    assert len(figures) >= 4
     for page, m in figures:
         assert m["body"] == tool.figure(m["file"], m["key"], m["format"]), name_of(page)
 

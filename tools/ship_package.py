@@ -2,6 +2,7 @@
 
     python tools/ship_package.py PACKAGE_FOLDER CORPUS [--name default] [--beside lstm=FOLDER rnn=FOLDER]
     python tools/ship_package.py PACKAGE_FOLDER CORPUS --name embedding     # its figures: benchmarks/results/embedding.json
+    python tools/ship_package.py PACKAGE_FOLDER CORPUS --name style         # with figures of the test split
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zhiyin.evaluation.nats import evaluate_nats
+from zhiyin.evaluation.style import evaluate_style
 from zhiyin.models.catalog import EMBEDDING
 from zhiyin.provenance.package import CARD, MANIFEST, ORIGINALITY, SHIPPED, Package, load_package, write_package
 from zhiyin.training.card import write_card, write_encoder_card
+from zhiyin.training.style_card import write_style_card
+from zhiyin.training.style_fit import STYLE
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 
@@ -36,6 +40,20 @@ def ship_embedding(package: Package, name: str) -> None:
     manifest["metrics"] = {**manifest["metrics"], "measured": [*measured(told)]}
     shipped = write_package(SHIPPED / name, staged_copy(package, name), manifest, write_encoder_card(manifest))
     print(f"{shipped.folder}: {sum(p.stat().st_size for p in shipped.folder.iterdir()) / 1e6:.2f} MB")
+
+
+def ship_style(package: Package, corpus: Path, name: str) -> None:
+    """A classifier with what the test split says of it on its card."""
+    told = evaluate_style(corpus, model=package, split="test", work=package.folder.parent / f".{name}-test")["sets"]
+    lines = [
+        f"{k} on {s['n']:,} pieces of the test split: accuracy {s['accuracy']['mean']:.3f} [{s['accuracy']['low']:.3f}, {s['accuracy']['high']:.3f}], balanced accuracy "
+        f"{s['balanced_accuracy']['mean']:.3f}, macro-F1 {s['macro_f1']['mean']:.3f} (always the commonest: {s['majority']['macro_f1']:.3f}), calibration error {s['calibration_error']:.3f}"
+        for k, s in told.items()
+    ]
+    manifest = {k: v for k, v in package.manifest.items() if k not in ("files", "format")} | {"name": name}
+    manifest["metrics"] = {**manifest["metrics"], "measured": lines}
+    shipped = write_package(SHIPPED / name, staged_copy(package, name), manifest, write_style_card(manifest))
+    print("\n".join(lines), f"\n{shipped.folder}: {sum(p.stat().st_size for p in shipped.folder.iterdir()) / 1e6:.2f} MB")
 
 
 def measured(told: dict) -> Iterator[str]:
@@ -67,6 +85,9 @@ def main() -> None:
     trained = load_package(options.package)
     if trained.manifest["family"] == EMBEDDING:
         ship_embedding(trained, options.name)
+        return
+    if trained.manifest["family"] == STYLE:
+        ship_style(trained, options.corpus, options.name)
         return
     result = evaluate_nats(trained, options.corpus, split="test", limit=options.limit)
     others = dict(item.split("=", 1) for item in options.beside)

@@ -19,7 +19,7 @@ import numpy as np
 
 from zhiyin.corpus.chunks import FILES_PER_CHUNK, Chunk, ChunkTask, chunk_path, make_chunk, read_chunk
 from zhiyin.corpus.collections.catalog import COLLECTIONS, collection
-from zhiyin.corpus.folder import folder_collection
+from zhiyin.corpus.folder import folder_collection, table_collection
 from zhiyin.corpus.select import Draft, Selection, select
 from zhiyin.corpus.source import Collection, PieceSource
 from zhiyin.corpus.store import FORMAT, write_array, write_json, write_lines
@@ -142,7 +142,9 @@ def _open_sources(
         else:
             if not Path(source).exists():
                 collection(str(source))
-            found, root = folder_collection(Path(source), licence=options.licence), Path(source)
+            path, is_table = Path(source), Path(source).suffix.lower() == ".csv"
+            found = (table_collection if is_table else folder_collection)(path, licence=options.licence)
+            root = path.parent if is_table else path
         if any(found.name == other.name for other, _ in opened):
             found = replace(found, name=f"{found.name}-{len(opened) + 1}")
         opened.append((found, root))

@@ -181,12 +181,3 @@ def plant_all(
             if progress:
                 progress(len(out), len(kinds) * len(LENGTHS))
     return out
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share (E. B. Wilson 1927)."""
-    if not n:
-        return 0.0, 1.0
-    z, p = 1.959964, hits / n
-    middle, spread = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return float((middle - spread) / (1 + z * z / n)), float((middle + spread) / (1 + z * z / n))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,9 +115,15 @@ def load(source: Any, *, expand_repeats: bool = False, strict: bool = False) -> 
 def save(score: Any, path: str | Path, **options: Any) -> Path:
     """Writes a score (or what has one as ``.score``, as compositions do) in the format that the suffix names.
 
-    ``options`` are those of the format's writer. What carries a ``record`` has it written into the file.
+    ``options`` are those of the format's writer. What carries a ``record`` has it written into the file; what was edited
+    (``splice``) goes into a file of the kind that it was read from with only the edited bars changed.
     """
-    record = getattr(score, "record", None)
+    record, splice = getattr(score, "record", None), getattr(score, "splice", None)
+    if splice is not None and not options and splice.fits(path):
+        remark = splice.write(path, record=record)
+        if remark:
+            warnings.warn(remark, stacklevel=2)
+        return Path(path)
     score = score if isinstance(score, Score) else getattr(score, "score", score)
     if not isinstance(score, Score):
         raise InputError("This cannot be saved", expected="a Score or a composition", received=type(score).__name__)

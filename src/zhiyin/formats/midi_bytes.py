@@ -115,7 +115,7 @@ def opening(data: bytes, start: int, stop: int, limit: int = 4096) -> Opening:
     texts: list[tuple[int, bytes]] = []
     at, now, status = start, 0, 0
     for _ in range(limit):
-        delta, at = _number(data, at, stop)
+        delta, at = read_number(data, at, stop)
         if at >= stop:
             break
         now += delta
@@ -123,14 +123,14 @@ def opening(data: bytes, start: int, stop: int, limit: int = 4096) -> Opening:
             status, at = data[at], at + 1
         if status == 0xFF:
             kind = data[at] if at < stop else 0
-            length, at = _number(data, at + 1, stop)
+            length, at = read_number(data, at + 1, stop)
             if kind == 0x2F:
                 return Opening(tuple(texts), now)
             if 1 <= kind <= 7:
                 texts.append((kind, data[at : min(at + length, stop)]))
             at += length
         elif status in (0xF0, 0xF7):
-            length, at = _number(data, at, stop)
+            length, at = read_number(data, at, stop)
             at += length
         elif 0x80 <= status < 0xA0 or status < 0x80:
             break
@@ -139,7 +139,7 @@ def opening(data: bytes, start: int, stop: int, limit: int = 4096) -> Opening:
     return Opening(tuple(texts))
 
 
-def _number(data: bytes, at: int, stop: int) -> tuple[int, int]:
+def read_number(data: bytes, at: int, stop: int) -> tuple[int, int]:
     """A variable-length number at ``at`` and the place after it."""
     value = 0
     for _ in range(4):

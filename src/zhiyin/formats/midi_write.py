@@ -69,7 +69,7 @@ def midi_bytes(score: Score, *, record: Mapping[str, Any] | None = None, unfold:
     channels = part_channels(score.parts)
     tracks = [track_chunk(_conductor(score, record), end)]
     for i, part in enumerate(score.parts):
-        tracks.append(track_chunk(_part_events(score, notes[notes["part"] == i], i, part, channels[i]), end))
+        tracks.append(track_chunk(part_events(score, notes[notes["part"] == i], i, part, channels[i]), end))
     return file_bytes(tracks, score.ticks_per_quarter)
 
 
@@ -182,7 +182,7 @@ def _key_events(bars: np.ndarray) -> list[Event]:
     return events
 
 
-def _part_events(score: Score, notes: np.ndarray, index: int, part: Part, channel: int) -> list[Event]:
+def part_events(score: Score, notes: np.ndarray, index: int, part: Part, channel: int) -> list[Event]:
     """Events of one part's track: name, program, lyrics, pedal, notes."""
     events: list[Event] = []
     if part.name:
@@ -196,10 +196,10 @@ def _part_events(score: Score, notes: np.ndarray, index: int, part: Part, channe
         elif mark.kind == "pedal" and mark.end > mark.onset:
             events.append((mark.onset, _CONTROL_ORDER, bytes((0xB0 | channel, 64, 127))))
             events.append((mark.end, _NOTE_OFF_ORDER, bytes((0xB0 | channel, 64, 0))))
-    return events + _note_events(notes, channel)
+    return events + note_events(notes, channel)
 
 
-def _note_events(notes: np.ndarray, channel: int) -> list[Event]:
+def note_events(notes: np.ndarray, channel: int) -> list[Event]:
     """Note-on and note-off events of notes of one part."""
     onsets, ends = notes["onset"].tolist(), (notes["onset"] + notes["duration"]).tolist()
     message = np.empty((len(notes), 3), dtype=np.uint8)

@@ -20,7 +20,7 @@ _HINT = "export the score again from the notation program"
 def score_tree(data: bytes, name: str, limit_bytes: int) -> Element:
     """The root element (score-partwise or score-timewise), tags without namespace."""
     if data[:2] == b"PK":
-        data = _unpacked(data, name, limit_bytes)
+        data = unpacked(data, name, limit_bytes)[1]
     if len(data) > limit_bytes:
         raise _too_large(name, limit_bytes, f"{len(data):,} bytes")
     root = _tree(data, name)
@@ -58,14 +58,16 @@ def _too_large(name: str, limit_bytes: int, received: str) -> FormatError:
     )  # fmt: skip
 
 
-def _unpacked(data: bytes, name: str, limit_bytes: int) -> bytes:
+def unpacked(data: bytes, name: str, limit_bytes: int) -> tuple[str, bytes]:
+    """The score in an .mxl archive: its path there and its bytes."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if len(archive.infolist()) > MAX_ENTRIES:
                 raise FormatError(
                     f"{name} holds too many files", expected=f"≤ {MAX_ENTRIES}", received=str(len(archive.infolist()))
                 )
-            return _entry(archive, _root_file(archive, name), name, limit_bytes)
+            path = _root_file(archive, name)
+            return path, _entry(archive, path, name, limit_bytes)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, OSError) as problem:
         reason = str(problem)[:120] or type(problem).__name__
         raise FormatError(

@@ -6,6 +6,7 @@ Knows the page (times on the grid, bars, marks) and its part; the document aroun
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -249,8 +250,12 @@ class PartWriter:
 
     def text(self) -> str:
         """All measures of the part."""
+        return "".join(self.measures(range(len(self.page.bars) - 1)))
+
+    def measures(self, rows: Iterable[int]) -> list[str]:
+        """The measures of some bars of the page, in order."""
         cut = [_by_bar(line, self.page.bars) for line in self.lines]
-        return "".join(self._measure(i, [c.get(i, []) for c in cut]) for i in range(len(self.page.bars) - 1))
+        return [self._measure(i, [c.get(i, []) for c in cut]) for i in rows]
 
     def _measure(self, number: int, cut: list[list[Event]]) -> str:
         score, edges = self.page.score, self.page.bars

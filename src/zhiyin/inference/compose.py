@@ -18,16 +18,21 @@ from zhiyin.encoding.fields import DRUM_PROGRAM, MAX_PARTS
 from zhiyin.errors import ControlError, RecordError
 from zhiyin.formats.recorded import music_of
 from zhiyin.inference.brief import Brief, make_brief
+from zhiyin.inference.chart import lay_chart
+from zhiyin.inference.constraints import plain_controls, settle, told, unmet, with_ranges
 from zhiyin.inference.controls import Controls, merge
 from zhiyin.inference.finish import finish, seconds_of, steps_of_bar
 from zhiyin.inference.guard import Guard, check_limit
-from zhiyin.inference.judge import Verdict, choose, judge
+from zhiyin.inference.judge import Verdict, check_pick, choose, judge
+from zhiyin.inference.likeness import read_likeness
 from zhiyin.inference.made import Made
 from zhiyin.inference.masks import cadence_masks
+from zhiyin.inference.narrow import Ensemble, lay_rhythm, narrow_positions, narrow_to_chart, narrow_to_scale
 from zhiyin.inference.original import check_written, open_reference
-from zhiyin.inference.plan import Plan, make_plan
+from zhiyin.inference.plan import Plan, chart_plan, make_plan
 from zhiyin.inference.request import Request, Sampling, make_sampling
 from zhiyin.inference.sampler import Sampler, Written
+from zhiyin.inference.style_check import StyleCheck
 from zhiyin.inference.words import Words, parse_words
 from zhiyin.measures.playability import KEYBOARDS, find_problems
 from zhiyin.provenance.package import STEP, Package, load_package
@@ -43,8 +48,10 @@ _ROUNDS = 3  # batches of candidates at most, where too few can be played
 @dataclass(frozen=True)
 class Options:
     """How composing is done. temperature, top_p, min_p: one number or a mapping of row fields; variation: share of each
-    return that is written anew; chords: plan a harmony; cadences: hold the closes of sections by masks; original: "p95" or
-    "p99": no passage may come closer to the training music than that share of human pieces come to each other."""
+    return that is written anew; chords: plan a harmony (or not), or a chart of it ("Dm | G7 C/E | C"); original: "p95" or
+    "p99": no passage may come closer to the training music than that share of human pieces come to each other; check_style:
+    keep only candidates that the package "style" takes for the style asked for; pick: "best" takes, or
+    "diverse" ones: as different as can be among the better half."""
 
     takes: int = 3
     candidates: int = 8
@@ -52,8 +59,10 @@ class Options:
     top_p: float | Mapping[str, float] | None = None
     min_p: float | Mapping[str, float] | None = None
     variation: float = 0.35
-    chords: bool = True
+    chords: bool | str = True
     original: str | None = None
+    check_style: bool | None = None
+    pick: str = "best"
 
 
 @dataclass(frozen=True)
@@ -80,14 +89,16 @@ def compose(
     options: Options | None = None,
     on_take: Callable[[Piece], None] | None = None,
     sampler: Sampler | None = None,
+    take: int | None = None,
     **controls: Any,
 ) -> Composition:
     """Composes pieces from words, controls (fields of ``Controls``: bars=16, seed=7, style="waltz" …), or nothing.
 
     ``on_take`` is called with the first piece as soon as it is written; it is among those kept. Options may also be
-    given by name (takes=1, temperature=0.9 …).
+    given by name (takes=1, temperature=0.9 …). take: only this candidate, whatever it is like.
     """
     options, controls = split_options(options or Options(), controls)
+    controls = plain_controls(controls)
     package = model if isinstance(model, Package) else load_package(model)
     if sampler is None:
         package.graph_path(STEP)
@@ -105,11 +116,16 @@ def compose(
         )  # fmt: skip
         return replace(piece, record=record)
 
-    pieces = [recorded(p) for p in studio.compose(seed, lambda p: on_take(recorded(p)) if on_take else None)]
+    if take is not None:
+        pieces = [recorded(studio.take(seed, take))]
+    else:
+        pieces = [recorded(p) for p in studio.compose(seed, lambda p: on_take(recorded(p)) if on_take else None)]
     shared = {
         "seed": seed, "model": package.manifest.get("name"), "model_hash": package.hash,
         "understood": said.understood, "ignored": said.ignored,
-        "assumed": [*said.assumed, *pieces[0].brief.assumed], "candidates": studio.counts,
+        "assumed": [*said.assumed, *studio.assumed, *pieces[0].brief.assumed,
+            *unmet(studio.asked, pieces[0].brief.key, pieces[0].brief.bars)], "candidates": studio.counts,
+        "constraints": told(studio.asked),
     }  # fmt: skip
     known = check_written([(p.score, p.brief.style or "") for p in pieces], package)
     pieces = [
@@ -138,14 +154,16 @@ def split_options(options: Options, given: dict[str, Any]) -> tuple[Options, dic
     for name, high in (("takes", MAX_CANDIDATES), ("candidates", MAX_CANDIDATES)):
         if not 1 <= getattr(options, name) <= high:
             raise ControlError(f"{name} out of range", expected=f"1..{high}", received=str(getattr(options, name)))
+    check_pick(options.pick)
     if not 0 <= options.variation <= 1:
         raise ControlError("variation out of range", expected="0..1", received=f"{options.variation:g}")
     if options.original is not None:
         check_limit(options.original)
     if isinstance(given.get("parts"), str):
         given["parts"] = tuple(p for p in given["parts"].split(",") if p.strip())
-    elif given.get("parts") is not None:
-        given["parts"] = tuple(given["parts"])
+    for name in ("parts", "ranges"):
+        if given.get(name) is not None:
+            given[name] = (given[name],) if isinstance(given[name], str) else tuple(given[name])
     return replace(options, candidates=max(options.candidates, options.takes)), {
         k: v for k, v in given.items() if v is not None
     }
@@ -158,7 +176,7 @@ def settings_of(given: Mapping[str, Any], options: Options) -> dict[str, Any]:
 
 
 class Studio:
-    """Writes candidates of one wish and keeps the best. ``counts``: how many were written, unplayable, kept."""
+    """Writes candidates of one wish and keeps the best. ``counts``: how many were written, unplayable, kept (and agreed)."""
 
     def __init__(
         self,
@@ -169,12 +187,14 @@ class Studio:
         guard: Guard | None = None,
     ) -> None:
         self.guard = guard
-        self.sampler, self.manifest, self.options, self.controls = sampler, manifest, options, controls
+        self.sampler, self.manifest, self.options = sampler, manifest, options
+        self.controls, self.asked, self.assumed = settle(controls, options.chords)
         self.sampling: Sampling = make_sampling(manifest, options.temperature, options.top_p, options.min_p)
         self.pieces: list[Piece] = []
         self.counts = {"written": 0, "unplayable": 0, "kept": 0}
         if guard:
             self.counts |= {"went_back": 0, "too_close": 0}
+        self.check = StyleCheck(make_brief(controls, manifest, 0).style) if options.check_style else None
 
     def compose(self, seed: int, on_take: Callable[[Piece], None] | None = None) -> list[Piece]:
         """The kept pieces. First candidates are written alone, until one can be kept, so that it is heard early."""
@@ -197,20 +217,26 @@ class Studio:
             wanted = options.candidates - (alone if turn == 0 else 0)
             if wanted and (turn == 0 or len(kept) < options.takes):
                 self._write(seed, list(range(first, first + wanted)))
-            kept = choose([p.rows for p in self.pieces], [p.verdict for p in self.pieces], options.takes, kept)
+            kept = choose([p.rows for p in self.pieces], [p.verdict for p in self.pieces], options.takes, kept, options.pick)
             if len(kept) >= options.takes:
                 break
         if not self.pieces and self.guard:
             raise self.guard.failure(self.counts)
-        if not kept:  # nothing can be played as it stands: the one with the fewest problems
-            kept = [min(range(len(self.pieces)), key=lambda i: len(self.pieces[i].verdict.problems))]
+        if not kept:  # nothing can be played or is agreed as it stands: the one with the fewest problems, of these the nearest to the style
+            kept = [min(range(len(self.pieces)), key=self._faults)]
         if on_take and not told:
             on_take(self.pieces[kept[0]])
         self.counts |= {
             "unplayable": sum(not p.verdict.playable for p in self.pieces),
             "kept": len(kept),
         }
+        if self.check:
+            self.counts["agreed"] = sum(p.verdict.agreed for p in self.pieces)
         return [self.pieces[i] for i in kept]
+
+    def _faults(self, i: int) -> tuple[int, float]:
+        piece = self.pieces[i]
+        return len(piece.verdict.problems), -float(piece.report.get("style_check", {}).get("probability", 0))
 
     def take(self, seed: int, number: int) -> Piece:
         """One candidate by its number, written alone: the same notes as among the others."""
@@ -226,12 +252,12 @@ class Studio:
 
     def _write(self, seed: int, takes: list[int]) -> None:
         briefs = [self._brief(seed, take) for take in takes]
-        plans = [make_plan(b, variation=self.options.variation, chords=self.options.chords) for b in briefs]
-        requests = [make_request(b, p, self.sampling) for b, p in zip(briefs, plans)]
+        plans = [self._plan(b) for b in briefs]
+        requests = [self._request(b, p) for b, p in zip(briefs, plans)]
         for take, brief, plan, written in zip(takes, briefs, plans, self._sample(requests, briefs)):
             piece = make_piece(brief, plan, written, take=take) if written else None
             if piece and not (self.guard and self.guard.objects(piece.score, brief.style or "")):
-                self.pieces.append(piece)
+                self.pieces.append(checked(piece, self.check) if self.check else piece)
         self.counts["written"] += len(takes)
         if self.guard:
             self.counts["too_close"] = self.counts["written"] - len(self.pieces)
@@ -246,11 +272,43 @@ class Studio:
 
     def _brief(self, seed: int, take: int) -> Brief:
         """All takes share what the first one assumed; title, harmony, returns and notes have the take's own seed."""
-        first = make_brief(self.controls, self.manifest, seed)
+        first = self._ranged(make_brief(self.controls, self.manifest, seed))
         if take == 0:
             return first
         own = make_brief(self.controls, self.manifest, take_seed(seed, take))
         return replace(first, seed=own.seed, title=self.controls.title or own.title)
+
+    def _ranged(self, brief: Brief) -> Brief:
+        return replace(brief, parts=with_ranges(brief.parts, brief.names, self.asked.ranges))
+
+    def _plan(self, brief: Brief) -> Plan:
+        """The plan of a brief: under a rhythm nothing is copied, under a chart only bars with the same chords are."""
+        plan = make_plan(brief, variation=self.options.variation, chords=bool(self.options.chords))
+        if self.asked.rhythm:
+            return replace(plan, source=np.full_like(plan.source, -1))
+        return chart_plan(plan, self.asked.chart) if self.asked.chart else plan
+
+    def _request(self, brief: Brief, plan: Plan) -> Request:
+        """What the sampler is asked: masks narrowed to what must hold, places of a rhythm."""
+        request = make_request(brief, plan, self.sampling)
+        ensemble, masks = Ensemble(brief.parts, brief.names), request.masks
+        if self.asked.chart:
+            masks = narrow_to_chart(masks, lay_chart(self.asked.chart, plan.bars), brief.key, ensemble)
+        if scale := self.asked.find_scale(brief.key):
+            masks = narrow_to_scale(masks, scale, ensemble)
+        if self.asked.rhythm:
+            masks, places = lay_rhythm(masks, self.asked.rhythm, plan.bars, ensemble)
+            return replace(request, masks=masks, places=places, final_steps=0)
+        if self.controls.like:
+            masks = narrow_positions(masks, read_likeness(self.controls.like).position_mask())
+        return replace(request, masks=masks)
+
+
+def checked(piece: Piece, check: StyleCheck) -> Piece:
+    """The piece with what the classifier took it for, in its verdict and its report."""
+    heard = check.hear(piece.score)
+    told = {"agrees": heard.agrees, "said": heard.said, "probability": round(heard.probability, 4), "none_of_these": heard.far}
+    return replace(piece, verdict=replace(piece.verdict, agreed=heard.agrees), report={**piece.report, "style_check": told})
 
 
 def take_seed(seed: int, take: int) -> int:

@@ -19,7 +19,7 @@ from zhiyin.errors import ControlError, InputError
 from zhiyin.formats.recorded import music_of
 from zhiyin.inference.compose import Options, settings_of, take_seed
 from zhiyin.inference.controls import MAX_BARS, Controls, check_controls, find_named
-from zhiyin.inference.judge import Verdict, choose
+from zhiyin.inference.judge import Verdict, check_pick, choose
 from zhiyin.inference.made import Made
 from zhiyin.inference.original import check_continued
 from zhiyin.inference.past import read_past
@@ -76,13 +76,14 @@ def continue_(
     if sampler is None:
         package.graph_path(STEP)
     options = options or Options(takes=1, candidates=4)
+    check_pick(options.pick)
     seed = secrets.randbelow(2**31) if seed is None else seed
     wish = Wish(bars, style, cadence)
     further = Further(score, wish, package, options, sampler)
     takes = range(max(options.candidates, options.takes))
     written, scores = further.write(seed, takes)
     verdicts = [Verdict(_new_problems(score, s), w.nats_per_note, 0.0) for s, w in zip(scores, written)]
-    kept = choose([w.rows for w in written], verdicts, options.takes)
+    kept = choose([w.rows for w in written], verdicts, options.takes, pick=options.pick)
     if not kept:
         kept = [min(takes, key=lambda i: len(verdicts[i].problems))]
     key = further.past.key.name

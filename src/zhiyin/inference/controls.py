@@ -35,6 +35,8 @@ class Controls:
     or voice names, top to bottom. density: notes per quarter, or "sparse" / "dense". register: mean MIDI pitch, or
     "low" / "high". dynamic: p, mp, mf, f. form: letters of the sections ("AABA"). cadence: how the piece ends
     (authentic, half). mode, tempo_range and mood come from words that say less than a key or a number.
+    scale: "D dorian", "pentatonic". ranges: "Flute=C4..A5" for each part. rhythm: a file, a score or ``Rhythm.as_data``.
+    like: a file, a score or ``Likeness.as_data``: its features, not its notes.
     """
 
     style: str | None = None
@@ -56,6 +58,10 @@ class Controls:
     tempo_range: tuple[float, float] | None = None
     tempo_word: str | None = None
     mood: tuple[str, ...] = ()
+    scale: str | None = None
+    ranges: tuple[str, ...] = ()
+    rhythm: Any = None
+    like: Any = None
 
     def said(self) -> dict[str, Any]:
         """The controls that are set, by name."""

@@ -1,9 +1,12 @@
-"""A plain functional harmony, one chord a bar: tonic, predominant, dominant, closing as each section's cadence asks.
+"""A plain functional harmony: one chord a bar that closes as each section's cadence asks, or chords fitted under a melody.
 
 Chords are written into the bar table as advice to the model, which was trained on tables derived from real music.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -65,3 +68,55 @@ def _walk(section: Section, mode: int, rng: np.random.Generator) -> list[int]:
         degree = int(rng.choice(list(following), p=weights / weights.sum()))
         out.append(degree)
     return out
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment that a chord is sought for. heard: weight of each pitch class that sounds, float (12,). strong: it begins a
+    bar. close: "" or the cadence that ends here (authentic, half)."""
+
+    heard: np.ndarray
+    strong: bool
+    close: str = ""
+
+
+def fit_chords(moments: Sequence[Moment], key: Key, rng: np.random.Generator, sharpness: float = 2.5) -> list[tuple[int, ...]]:
+    """A chord under each moment, as pitch classes (root first): drawn from all ways through the degrees of the key by how
+    well they follow each other and hold what is heard (forward filtering, backward sampling; Rabiner 1989, III)."""
+    table, qualities = (_MAJOR, _MINOR)[key.mode], _QUALITY[key.mode]
+    degrees = list(table)
+    chords = [_classes((key.tonic + d) % 12, qualities[d], seventh=d == 7) for d in degrees]
+    inside = np.array([[c in chord for c in range(12)] for chord in chords])
+    follow = np.array([[table[a].get(b, 0.15) for b in degrees] for a in degrees])
+    follow /= follow.sum(axis=1, keepdims=True)
+    stay, move = follow.copy(), follow.copy()
+    np.fill_diagonal(stay, 0.6)
+    np.fill_diagonal(move, 0.05)
+    scores = np.array([_fit(m, inside, degrees, first=i == 0) for i, m in enumerate(moments)]) * sharpness
+    steps = [sharpness * np.log(move if m.strong else stay) for m in moments]
+    forward = [scores[0]]
+    for i in range(1, len(moments)):
+        before = forward[-1][:, None] + steps[i]
+        top = before.max(axis=0)
+        forward.append(scores[i] + top + np.log(np.exp(before - top).sum(axis=0)))
+    path: list[int] = []
+    for i in range(len(moments) - 1, -1, -1):
+        odds = forward[i] + (steps[i + 1][:, path[-1]] if path else 0)
+        odds = np.exp(odds - odds.max())
+        path.append(int(rng.choice(len(degrees), p=odds / odds.sum())))
+    return [chords[d] for d in reversed(path)]
+
+
+def _fit(moment: Moment, inside: np.ndarray, degrees: list[int], *, first: bool) -> np.ndarray:
+    """How well each degree's chord holds what is heard at a moment: log weight, float (degrees,)."""
+    out = -4.0 * (~inside * moment.heard).sum(axis=1)
+    wanted = {"authentic": 0, "half": 7}.get(moment.close)
+    at = np.array(degrees)
+    if wanted is not None:
+        out += np.where(at == wanted, 3.0, 0.0)
+    return out + (np.where(at == 0, 1.5, 0.0) if first else 0)
+
+
+def _classes(root: int, quality: str, *, seventh: bool) -> tuple[int, ...]:
+    third = 3 if quality == "minor" else 4
+    return (root, (root + third) % 12, (root + 7) % 12, *([(root + 10) % 12] if seventh else []))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from zhiyin.encoding.fields import DRUM_PROGRAM, MAX_PARTS
 from zhiyin.errors import ControlError, near_names
+from zhiyin.score import Part
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,18 @@ def find_parts(names: Sequence[str]) -> tuple[Instrument, ...]:
             )
     if len(out) > MAX_PARTS:
         raise ControlError("Too many parts", expected=f"≤ {MAX_PARTS}", received=str(len(out)))
+    return tuple(out)
+
+
+def part_words(parts: Sequence[Part]) -> tuple[str, ...]:
+    """The words by which ``find_parts`` finds the instruments of a score's parts: a known name, else the program's number."""
+    out = []
+    for part in parts:
+        program = DRUM_PROGRAM if part.drums else part.program
+        known = next((k for w in (part.name, *part.name.split()) if (k := _BY_NAME.get(w.casefold()))), None)
+        usual = None if program in _VOICE_PROGRAMS else _BY_PROGRAM.get(program)  # a voice may be any
+        found = known if known and known.program == program else usual
+        out.append(found.name if found else str(program))
     return tuple(out)
 
 

@@ -8,22 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from zhiyin.encoding.rows import BAR, PART, PITCH, POSITION
+from zhiyin.errors import ControlError
 from zhiyin.inference.brief import Brief
 from zhiyin.measures.key import find_key
 from zhiyin.measures.playability import Problem
 from zhiyin.score import Score
 
+PICKS = ("best", "diverse")
 GRAVE = 1.5  # penalty from which a take is not kept without comparison
 DIFFERENT = 0.3  # least share of notes that two kept takes do not have in common
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What speaks for and against a take. ``penalty``: nats a note that its faults cost it; lower is better."""
+    """What speaks for and against a take. ``penalty``: nats a note that its faults cost it; lower is better. ``agreed``: a style check
+    was not asked for, or heard the style that was."""
 
     problems: tuple[Problem, ...]
     nats: float
     penalty: float
+    agreed: bool = True
 
     @property
     def playable(self) -> bool:
@@ -33,7 +37,7 @@ class Verdict:
     @property
     def good(self) -> bool:
         """Whether it is playable and free of grave faults (it may be kept without waiting for others)."""
-        return self.playable and self.penalty < GRAVE
+        return self.playable and self.agreed and self.penalty < GRAVE
 
     def cost(self, typical: float) -> float:
         """What takes are ranked by: distance from the ``typical`` nats a note, plus penalties.
@@ -128,16 +132,47 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
     return 1 - len(one & two) / union if union else 0.0
 
 
-def choose(rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, kept: Sequence[int] = ()) -> list[int]:
-    """Indices of up to ``count`` takes: ``kept`` first, then playable ones by cost, each different from those before it."""
+def choose(
+    rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, kept: Sequence[int] = (), pick: str = "best"
+) -> list[int]:
+    """Indices of up to ``count`` takes: ``kept`` first, then playable ones that are agreed, by cost ("diverse": see
+    ``pick_takes``), each different from those before it."""
     out = list(kept)
     middle = float(np.median([v.nats for v in verdicts])) if verdicts else 0.0
     order = sorted(
-        (i for i, v in enumerate(verdicts) if v.playable and i not in out), key=lambda i: verdicts[i].cost(middle)
+        (i for i, v in enumerate(verdicts) if v.playable and v.agreed and i not in out), key=lambda i: verdicts[i].cost(middle)
     )
-    for i in order:
+    for i in _spread(rows, order, out, count) if pick == "diverse" else order:
         if len(out) >= count:
             break
         if all(distance(rows[i], rows[j]) >= DIFFERENT for j in out):
             out.append(i)
     return out
+
+
+def pick_takes(rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, how: str) -> list[int]:
+    """Indices of ``count`` takes: the best ones by cost, or ("diverse") the best one and then always the one furthest from
+    those kept, among the better half. Takes that cannot be played come last."""
+    middle = float(np.median([v.nats for v in verdicts]))
+    order = sorted(
+        range(len(verdicts)), key=lambda i: (sum(p.hard for p in verdicts[i].problems), verdicts[i].cost(middle))
+    )
+    return (order if how == "best" else _spread(rows, order, (), count))[:count]
+
+
+def _spread(rows: Sequence[np.ndarray], order: Sequence[int], kept: Sequence[int], count: int) -> list[int]:
+    """An order by cost made one by distance: the best, then always the furthest from those before it among the better
+    half (``count`` at least), then the others."""
+    half = max(count, -(-len(order) // 2))
+    pool, before = list(order[:half]), list(kept)
+    while pool:
+        far = max(pool, key=lambda i: min(distance(rows[i], rows[j]) for j in before)) if before else pool[0]
+        pool.remove(far)
+        before.append(far)
+    return [*before[len(kept) :], *order[half:]]
+
+
+def check_pick(pick: str) -> None:
+    """Refuses a way to pick takes that there is not."""
+    if pick not in PICKS:
+        raise ControlError("Unknown way to pick takes", expected=" or ".join(PICKS), received=repr(pick))

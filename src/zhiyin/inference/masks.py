@@ -6,7 +6,7 @@ its downbeat. Nothing here knows sessions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,14 +44,18 @@ def position_masks() -> np.ndarray:
     return np.stack([np.zeros_like(grid), np.ones_like(grid), grid, at == 0])
 
 
-class _PitchSets:
+class PitchSets:
     """Distinct pitch sets and their row numbers; row 0 is the empty set."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Iterable[np.ndarray] = ()) -> None:
         self.rows: list[np.ndarray] = [np.zeros(128, dtype=bool)]
         self._index: dict[bytes, int] = {}
+        for row in rows:
+            self._index[np.packbits(row).tobytes()] = len(self.rows)
+            self.rows.append(row)
 
     def add(self, mask: np.ndarray) -> int:
+        """Row number of a set, added where it is new."""
         key = np.packbits(mask).tobytes()
         if key not in self._index:
             self._index[key] = len(self.rows)
@@ -72,7 +76,7 @@ def class_mask(pitch_classes: Sequence[int]) -> np.ndarray:
 
 def plain_masks(bars: np.ndarray, parts: Sequence[Instrument]) -> Masks:
     """Ranges only: every position of the grid in every bar."""
-    sets = _PitchSets()
+    sets = PitchSets()
     index = np.zeros((len(bars), QUARTERS, MAX_PARTS), dtype=np.int64)
     for p, part in enumerate(parts):
         index[:, :, p] = sets.add(range_mask(part))
@@ -82,9 +86,7 @@ def plain_masks(bars: np.ndarray, parts: Sequence[Instrument]) -> Masks:
 def cadence_masks(bars: np.ndarray, parts: Sequence[Instrument], key: Key, sections: Sequence[Section]) -> Masks:
     """Ranges, cadences at the sections' ends, and a last bar that is one long tonic chord (dominant if it closes half)."""
     masks = plain_masks(bars, parts)
-    sets = _PitchSets()
-    for row in masks.pitch[1:]:
-        sets.add(row)
+    sets = PitchSets(masks.pitch[1:])
     pitched = [p for p, part in enumerate(parts) if part.program != 128]
     if pitched:
         bass = bass_part(parts)
@@ -105,7 +107,7 @@ class _Ensemble:
     bass: int
 
 
-def _close_section(masks: Masks, sets: _PitchSets, ensemble: _Ensemble, key: Key, section: Section, begin: int) -> None:
+def _close_section(masks: Masks, sets: PitchSets, ensemble: _Ensemble, key: Key, section: Section, begin: int) -> None:
     """Narrows the pitches of a section's last bar from quarter ``begin`` on to its closing chord, the bass to the root."""
     root, chord = cadence_chord(key, section.cadence)
     parts, final = ensemble.parts, section.last == len(masks.pitch_index) - 1

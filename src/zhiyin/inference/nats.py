@@ -51,9 +51,9 @@ def piece_nats(graph: Graph, piece: EncodedPiece, window: int) -> tuple[np.ndarr
     sequence = lay_out(piece.rows)
     total = np.zeros(len(ROW_FIELDS))
     for begin, end, counted in windows(len(sequence.inputs), window):
-        nats = _run(graph, piece, sequence, begin, end)
+        nats = sequence_nats(graph, piece, sequence, begin, end)
         rows = slice(counted - begin, end - begin)
-        keep = sequence.scored[counted:end, None] & _counts(sequence.targets[counted:end])
+        keep = sequence.scored[counted:end, None] & counted_fields(sequence.targets[counted:end])
         total += (nats[rows] * keep).sum(axis=0)
     return total, len(piece.rows)
 
@@ -68,7 +68,7 @@ def windows(length: int, window: int) -> Iterator[tuple[int, int, int]]:
         done = end
 
 
-def _counts(targets: np.ndarray) -> np.ndarray:
+def counted_fields(targets: np.ndarray) -> np.ndarray:
     """Which fields of each target are scored: only the step of the end, no velocity that is not known. bool (T, 6)."""
     keep = np.ones(targets.shape, dtype=bool)
     keep[:, 1:] &= (targets[:, 0] != END)[:, None]
@@ -76,7 +76,7 @@ def _counts(targets: np.ndarray) -> np.ndarray:
     return keep
 
 
-def _run(graph: Graph, piece: EncodedPiece, sequence: Sequence, begin: int, end: int) -> np.ndarray:
+def sequence_nats(graph: Graph, piece: EncodedPiece, sequence: Sequence, begin: int, end: int) -> np.ndarray:
     """Nats (T, 6) of one window; bars are cut to those it reaches and counted from the first."""
     inputs = sequence.inputs[begin:end].astype(np.int64)
     first = int(inputs[0, 8]) if begin else 0

@@ -203,16 +203,22 @@ def check_written(pieces: Sequence[tuple[Score, str]], package: Package) -> list
 
 def check_continued(scores: Sequence[Score], given: Score, style: str, package: Package) -> list[dict[str, Any]]:
     """The same for continuations of ``given``: only new bars are compared, and not with what the given music itself is."""
+    old = [s.notes["onset"] < int(s.bars["onset"][len(given.bars)]) for s in scores]
+    return check_given(scores, old, given, style, package)
+
+
+def check_given(
+    scores: Sequence[Score], old: Sequence[np.ndarray], given: Score, style: str, package: Package
+) -> list[dict[str, Any]]:
+    """The same for scores in which some notes were given (``old``, bool (notes,) of each): only the others are compared,
+    and not with what the given music itself is."""
     reference = _own_reference(package)
     if reference is None:
         return [_unchecked(style) for _ in scores]
     known = compare(given, reference).itself
-    found = []
-    for score in scores:
-        begin = int(score.bars["onset"][len(given.bars)])
-        report = compare(score, reference, style=style, given=score.notes["onset"] < begin, without=known)
-        found.append(report.for_record())
-    return found
+    return [
+        compare(s, reference, style=style, given=o, without=known).for_record() for s, o in zip(scores, old)
+    ]
 
 
 def _own_reference(package: Package) -> Reference | None:

@@ -122,7 +122,7 @@ def read_past(score: Score, bars: int, cadence: str | None = None) -> Past:
     piece, _ = encode(with_keys(score))
     order = kept_parts(score)
     last = piece.bars[-1].astype(np.int64)
-    key = _key_of(last)
+    key = key_of(last)
     count = len(piece.bars)
     sections = _sections(piece.bars, bars, cadence)
     new = bar_rows(bars, _meter_of(last), key, 0)
@@ -132,7 +132,7 @@ def read_past(score: Score, bars: int, cadence: str | None = None) -> Past:
     local = tuple(replace(s, first=s.first - count) for s in sections)
     table[count:, BAR_COLUMN["chord"]] = plan_chords(local, key, np.random.default_rng(0))
     upbeat = bool(table[0, BAR_COLUMN["flag"]] == 1 + BAR_FLAGS.index("upbeat"))
-    parts, single = zip(*(_instrument(score, piece, p, order[p]) for p in range(len(order))))
+    parts, single = zip(*(played_instrument(score, piece, p, order[p]) for p in range(len(order))))
     return Past(piece, order, parts, single, key, with_bars_left(table, upbeat=upbeat), count, sections)
 
 
@@ -143,7 +143,7 @@ def kept_parts(score: Score) -> tuple[int, ...]:
     return tuple(sorted(int(p) for p in ranked))
 
 
-def _instrument(score: Score, piece: EncodedPiece, part: int, original: int) -> tuple[Instrument, bool]:
+def played_instrument(score: Score, piece: EncodedPiece, part: int, original: int) -> tuple[Instrument, bool]:
     """A part's instrument, its range widened to what it has played, and whether it has played one note at a time."""
     rows = piece.rows[piece.rows[:, PART] == part]
     low, high = int(rows[:, PITCH].min()), int(rows[:, PITCH].max())
@@ -166,7 +166,8 @@ def _sections(past: np.ndarray, bars: int, cadence: str | None) -> tuple[Section
     return tuple(replace(s, letter=moved[s.letter]) for s in sections)
 
 
-def _key_of(bar: np.ndarray) -> Key:
+def key_of(bar: np.ndarray) -> Key:
+    """The key that a bar of a bar table is in (major where it says no mode)."""
     fifths, mode = int(bar[BAR_COLUMN["key"]]), int(bar[BAR_COLUMN["mode"]])
     fifths, mode = (fifths - 8 if fifths else 0), int(mode == 2)
     name = f"{key_tonic_name(fifths, mode)} {'minor' if mode else 'major'}"

@@ -6,7 +6,7 @@ samples notes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,9 +26,10 @@ from zhiyin.encoding.fields import (
 )
 from zhiyin.encoding.rows import with_bars_left
 from zhiyin.inference.brief import Brief
+from zhiyin.inference.chart import Chart, chord_column, lay_chart
+from zhiyin.inference.chord_walk import walk_chords
 from zhiyin.inference.controls import Key
 from zhiyin.inference.form import Section, returns, vary_returns
-from zhiyin.inference.harmony import plan_chords
 
 NO_PART = 129  # program class of parts that do not exist
 NOTATED = 1  # class of the control "timing"
@@ -55,11 +56,23 @@ def make_plan(brief: Brief, *, variation: float = 0.35, chords: bool = True) -> 
     write_sections(table, brief.sections)
     source = vary_returns(returns(brief.sections), brief.sections, variation, rng)
     if chords:
-        table[:, BAR_COLUMN["chord"]] = plan_chords(brief.sections, brief.key, rng)
+        table[:, BAR_COLUMN["chord"]] = walk_chords(brief.sections, brief.key, rng, brief.style)
     if all(p.program == DRUM_PROGRAM for p in brief.parts):
         table[:, [BAR_COLUMN[n] for n in ("key", "mode", "chord", "cadence")]] = 0
     with_bars_left(table)
     return Plan(table, program_row([p.program for p in brief.parts]), control_row(brief), source)
+
+
+def chart_plan(plan: Plan, chart: Chart) -> Plan:
+    """The plan with the chords of a chart; a bar returns an earlier one only where their chords agree."""
+    spans = lay_chart(chart, plan.bars)
+    table = plan.bars.copy()
+    table[:, BAR_COLUMN["chord"]] = chord_column(spans, table[:, BAR_COLUMN["chord"]])
+    of_bar: dict[int, list[tuple[int, int, object]]] = {}
+    for s in spans:
+        of_bar.setdefault(s.bar, []).append((s.begin, s.end, s.chord))
+    source = np.array([b if b >= 0 and of_bar[b] == of_bar[i] else -1 for i, b in enumerate(plan.source.tolist())])
+    return replace(plan, bars=table, source=source)
 
 
 def bar_rows(bars: int, meter: tuple[int, int], key: Key, tempo_qpm: float) -> np.ndarray:

@@ -6,27 +6,31 @@ The same record, model package, onnxruntime and CPU type give the same notes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from zhiyin.errors import RecordError
 from zhiyin.formats.recorded import music_of
+from zhiyin.inference import arranging
+from zhiyin.inference.arranging import VERBS as ARRANGING
 from zhiyin.inference.compose import Options, Studio, read_controls, split_options
 from zhiyin.inference.continue_ import Further, Wish, with_title
 from zhiyin.inference.controls import Controls
+from zhiyin.inference.edit import EditOptions, Editor, Music
+from zhiyin.inference.edit_verbs import EDITING
 from zhiyin.inference.guard import Guard
 from zhiyin.inference.original import open_reference
 from zhiyin.inference.sampler import Sampler
 from zhiyin.provenance.package import Package, file_hash
 from zhiyin.score import Score
 
-VERBS = ("compose", "continue")
+VERBS = ("compose", "continue", *ARRANGING, *EDITING)
 _ELSEWHERE = ("words", "seed", "take", "input", "input_sha256")  # settings that are neither controls nor options
 
 
 def recreate(record: Mapping[str, Any], package: Package, source: Path | Score | None = None) -> Score:
-    """The score that a record leads to. source: the input of ``continue``, a file or a score.
+    """The score that a record leads to. source: what ``continue`` and the editing verbs went on from, a file or a score.
 
     Raises RecordError for a verb that cannot be made again, settings that are missing, or another input.
     """
@@ -39,7 +43,11 @@ def recreate(record: Mapping[str, Any], package: Package, source: Path | Score |
                 "The record does not say how to make the piece again", expected=f"settings.{name}, a whole number",
                 received=repr(settings.get(name)), hint="it was altered, or its settings were cut off",
             )  # fmt: skip
-    return _composed(record, package) if verb == "compose" else _continued(record, package, source)
+    if verb == "compose":
+        return _composed(record, package)
+    if verb in EDITING:
+        return _edited(record, package, source)
+    return (_arranged if verb in ARRANGING else _continued)(record, package, source)
 
 
 def _composed(record: Mapping[str, Any], package: Package) -> Score:
@@ -48,6 +56,7 @@ def _composed(record: Mapping[str, Any], package: Package) -> Score:
     options, controls = split_options(Options(), given)
     said = read_controls(str(settings.get("words", "")), Controls(**controls), package.manifest)
     guard = Guard(open_reference(package), options.original) if options.original else None
+    options = replace(options, check_style=None)  # it chose among takes and changed none
     studio = Studio(Sampler(package), package.manifest, options, said.controls, guard)
     return studio.take(settings["seed"], settings["take"]).score
 
@@ -64,6 +73,23 @@ def _continued(record: Mapping[str, Any], package: Package, source: Path | Score
         if music_of(found).notes == record["notes"]:
             break
     return with_title(found, name)
+
+
+def _arranged(record: Mapping[str, Any], package: Package, source: Path | Score | None) -> Score:
+    settings = record["settings"]
+    score, name = _input_of(record, source)
+    wish = arranging.Wish(**{f.name: settings.get(f.name) for f in fields(arranging.Wish)})
+    options = Options(**{f.name: settings[f.name] for f in fields(Options) if f.name in settings})
+    found = arranging.Arranger(score, wish, package, options).write(settings["seed"], [settings["take"]])[1][0]
+    return arranging.with_title(found, name, wish.verb)
+
+
+def _edited(record: Mapping[str, Any], package: Package, source: Path | Score | None) -> Score:
+    settings = record["settings"]
+    score, _ = _input_of(record, source)
+    options = EditOptions(**{f.name: settings[f.name] for f in fields(EditOptions) if f.name in settings})
+    job = EDITING[record["verb"]](Music(score), settings, settings.get("style"))
+    return Editor(job, package, options).write(settings["seed"], [settings["take"]])[1][0]
 
 
 def _takes(settings: Mapping[str, Any]) -> Iterator[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from zhiyin.errors import ControlError
 from zhiyin.inference.masks import Masks
 
 _NO_ROWS = np.zeros((0, 6), dtype=np.int64)
+_NO_PLACES = np.zeros((0, 5), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,19 @@ class Request:
     bars: int64 (N, 13). programs: int64 (32,). controls: int64 (5,). masks: of this piece. seed: of this take.
     past: int64 (R, 6), ROW_COLUMNS: rows that stand before the first new one (read as written).
     given: int64 (G, 6): rows that stand beside the new ones, read ``LOOKAHEAD`` bars ahead.
+    places: int64 (P, 5), bar, position, part, duration class, row of ``masks.pitch``, sorted: where any are named, one note
+    is written at each of them and none elsewhere; only its pitch, out of that row, is chosen (and its velocity).
+    lead: narrows the pitches of the next place from (number of the place, rows written so far, pitches bool (128,)); the
+    last row of ``masks.pitch`` is then its room to write in, and no other request may share that table.
     source: int64 (N,): bar that each bar returns note for note, -1 = written anew.
     first: first bar that is written (bars before it belong to the past). end_bar: the end is legal from it on.
     must_play: bool (32,): parts that must have a note in the last bar. single: bool (32,): parts of one note at a time.
     hands: bool (32,): keyboard parts, whose chords two hands must be able to take.
     final_steps: duration in steps that notes of the last bar get, 0 = as sampled. keep_velocity: write the sampled
     velocity (else "not given"; the composer sets dynamics afterwards).
+    woven: int64 (W, 6): rows that stand among the new ones and are read as written in their order; where a new row would
+    come after the next of them, that one is read. cells: bool (N, 32): bars and parts in which new notes may begin (None =
+    all from ``first`` on); the step past the last bar of them, and of the woven rows, ends the take. reach: int64 (N,): steps from a bar's onset to where its new notes must have ended (None = anywhere).
     """
 
     bars: np.ndarray
@@ -93,6 +101,8 @@ class Request:
     seed: int
     past: np.ndarray = field(default_factory=lambda: _NO_ROWS)
     given: np.ndarray = field(default_factory=lambda: _NO_ROWS)
+    places: np.ndarray = field(default_factory=lambda: _NO_PLACES)
+    lead: Callable[[int, list[list[int]], np.ndarray], np.ndarray] | None = None
     source: np.ndarray | None = None
     first: int = 0
     end_bar: int = -1
@@ -102,3 +112,6 @@ class Request:
     final_steps: int = 0
     keep_velocity: bool = False
     max_rows_per_bar: int = 256
+    woven: np.ndarray = field(default_factory=lambda: _NO_ROWS)
+    cells: np.ndarray | None = None
+    reach: np.ndarray | None = None

@@ -11,15 +11,17 @@ from copy import copy, deepcopy
 
 import numpy as np
 
-from zhiyin.encoding.fields import BAR_COLUMN, DURATIONS, END, MAX_PARTS, duration_class
+from zhiyin.encoding.fields import BAR_COLUMN, DURATIONS, END, MAX_PARTS, STEPS_PER_QUARTER, duration_class
 from zhiyin.encoding.layout import GIVEN, LOOKAHEAD, NO_PITCH, START, WRITTEN, given_step
 from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION, VELOCITY
-from zhiyin.inference.masks import NO_POSITION
+from zhiyin.inference.masks import ANY_POSITION, NO_POSITION
 from zhiyin.inference.request import Request
 from zhiyin.measures.playability import two_hands
 
+_FREE = np.full(6, -1, dtype=np.int64)  # nothing is forced
+_PLACED = np.array([True, True, True, False, True, False])  # fields that places name
 _BLOCK = 64  # rows of random numbers drawn at a time
-_CHANGING = ("rows", "nats", "last", "last_pitch", "row", "position_index", "_owed", "_written", "_ready", "_chord")
+_CHANGING = ("rows", "nats", "last", "last_pitch", "row", "position_index", "_owed", "_written", "_ready", "_chord", "_woven")
 
 
 class Take:
@@ -55,6 +57,10 @@ class Take:
         self._drawn = 0
         self._bass_struck = False
         self._final_class = int(duration_class(request.final_steps)) if request.final_steps else -1
+        self._place = 0
+        self._following, self._stop = _following(_open_bars(request), count)
+        self._woven: deque[list[int]] = deque([int(v) for v in r] for r in request.woven)
+        self.pitches: np.ndarray | None = None  # what the lead leaves of the next place's pitches, bool (128,)
         self._past_left = len(request.past)
         self._queue_given(LOOKAHEAD)
         if not self._past_left:
@@ -84,6 +90,17 @@ class Take:
         self._drawn += 1
         return self._uniform[self._drawn - 1]
 
+    @property
+    def force(self) -> np.ndarray:
+        """Classes that the next sampled row must have, -1 = free. int64 (6,). Places name all but pitch and velocity."""
+        places = self.request.places
+        if not len(places) or not self.samples:
+            return _FREE
+        if self._place == len(places):
+            return np.array([END, -1, -1, -1, -1, -1], dtype=np.int64)
+        bar, position, part, duration, _ = places[self._place].tolist()
+        return np.array([bar - self.cursor, position, part, -1, duration, -1], dtype=np.int64)
+
     def reseed(self, turn: int) -> None:
         """Other random numbers from here on: the same for the same seed and turn."""
         self._random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.request.seed, turn])))
@@ -111,12 +128,40 @@ class Take:
 
     def refuses(self, sampled: np.ndarray) -> bool:
         """Whether a sampled row would make a keyboard chord that two hands cannot take."""
-        if not self.samples or sampled[0] != 0 or len(self._chord) < 2:
+        if not self.samples or sampled[0] != 0 or len(self._chord) < 2 or len(self.request.places):
             return False
         _, position, part, _ = self.last
         if sampled[1] != position or sampled[2] != part or not self.request.hands[part]:
             return False
         return not two_hands([*self._chord, int(sampled[3])])
+
+    def astray(self, sampled: np.ndarray) -> bool:
+        """Whether a sampled row belongs to a part that is given, before the next woven row: it is drawn again."""
+        cells = self.request.cells
+        if not self._woven or cells is None or not self.samples or len(self.request.places):
+            return False
+        bar = self.cursor + int(sampled[0])
+        return self._comes_first(sampled) and not cells[bar, int(sampled[2])]
+
+    def _comes_first(self, sampled: np.ndarray) -> bool:
+        """Whether a sampled row stands before the next woven one (a note of a place also where they stand together)."""
+        bar, following = self.cursor + int(sampled[0]), self._woven[0]
+        if int(sampled[0]) == END or bar > self._stop:
+            return False
+        if len(self.request.places):
+            return (bar, int(sampled[1]), int(sampled[2])) <= tuple(following[:PITCH])
+        return (bar, *(int(v) for v in sampled[1:4])) < tuple(following[: PITCH + 1])
+
+    def _read_woven(self) -> None:
+        """Reads the next woven row; behind the last of them only the cells that are written stay open."""
+        row = self._woven.popleft()
+        cells = self.request.cells
+        if not self._woven and cells is not None:
+            self._following, _ = _following(cells.any(axis=1), len(cells))
+            free = cells.copy()
+            free[self._stop + 1 :] = cells.any(axis=0)
+            self.pitch_index = self.pitch_index * free[:, None, :]
+        self._read_written(row, new=False)
 
     def accept(self, sampled: np.ndarray, nats: np.ndarray) -> None:
         """Takes the graph's answer: moves on to the next row to read (a waiting one, or the one just written)."""
@@ -126,19 +171,30 @@ class Take:
             self._read_waiting()
             return
         step = int(sampled[0])
-        if step == END:
+        bar = self.cursor + step
+        if step == END and len(self.request.places):
             self.done = True
             return
-        bar = self.cursor + step
+        if self._woven and (self.astray(sampled) or not self._comes_first(sampled)):
+            self._read_woven()
+            return
+        if step == END or bar > self._stop:
+            self.done = True
+            return
         if self._queue_returns(bar):
             self._read_waiting()
             return
         row = [bar, *(int(v) for v in sampled[1:])]
         if bar == self.last_bar and self._final_class >= 0:
             row[DURATION] = self._final_class
+        if self.request.reach is not None:
+            row = self._cut(row, int(self.request.reach[bar]))
         if not self.request.keep_velocity:
             row[VELOCITY] = 0
         self.nats.append(nats)
+        if len(self.request.places):
+            self.nats[-1] = np.where(_PLACED, 0, nats)
+            self._place += 1
         self._read_written(row)
 
     def _read_waiting(self) -> None:
@@ -151,8 +207,8 @@ class Take:
         self.row[:] = (step, *row[1:], GIVEN, row[BAR], self.cursor)
         self.last_pitch[row[PART]] = row[PITCH]
 
-    def _read_written(self, row: list[int]) -> None:
-        """Makes a written row the one that is read next."""
+    def _read_written(self, row: list[int], *, new: bool = True) -> None:
+        """Makes a written row the one that is read next; one that is not ``new`` was there before."""
         bar = row[BAR]
         self.row[:] = (bar - self.cursor, *row[1:], WRITTEN, bar, bar)
         self._in_bar = self._in_bar + 1 if bar == self.cursor else 1
@@ -168,7 +224,7 @@ class Take:
             self._past_left -= 1
             if not self._past_left:
                 self._queue_returns(self.request.first)
-        else:
+        elif new:
             self.rows.append(row)
             self._by_bar.setdefault(bar, []).append(row)
         if bar == self.last_bar:
@@ -197,15 +253,22 @@ class Take:
 
     def _moved(self, row: list[int], bar: int) -> list[int]:
         """A row brought to another bar, its duration cut at the end of the piece."""
-        room = int(self._room[bar]) - row[POSITION]
-        duration = row[DURATION]
-        if DURATIONS[duration] > room:
-            duration = int(np.searchsorted(DURATIONS, room, side="right")) - 1
-        return [bar, *row[1:DURATION], duration, row[VELOCITY]]
+        return self._cut([bar, *row[1:]], int(self._room[bar]))
+
+    @staticmethod
+    def _cut(row: list[int], reach: int) -> list[int]:
+        """A row whose duration ends at most ``reach`` steps after its bar's onset."""
+        room = reach - row[POSITION]
+        if DURATIONS[row[DURATION]] > room:
+            row[DURATION] = max(int(np.searchsorted(DURATIONS, room, side="right")) - 1, 0)
+        return row
 
     def _open(self) -> None:
         """Opens the bars that the next row may lie in: the cursor's, if it is being written, and the one after it."""
         index, wanted = self.position_index, self.request.masks.position_index
+        if len(self.request.places):
+            self._open_place()
+            return
         here, first = self.cursor, self.request.first
         index[max(here - 1, 0) : here + 2] = NO_POSITION
         full = self._in_bar >= self.request.max_rows_per_bar
@@ -214,9 +277,22 @@ class Take:
         if here >= self.last_bar - 1:
             settled = here == self.last_bar and (full or self._source[here] >= 0)
             self.must_play = np.zeros_like(self._owed) if settled else self._owed
-        following = first if (self.last[1] < 0 or here < first) else here + 1
+        following = int(self._following[first if (self.last[1] < 0 or here < first) else here + 1])
         if following <= self.last_bar:
             index[following] = wanted[following]
+
+    def _open_place(self) -> None:
+        """Opens the bar of the next place, and its pitches there."""
+        if self._place == len(self.request.places):
+            return
+        bar, position, part, _, pitches = self.request.places[self._place].tolist()
+        self.position_index[bar] = ANY_POSITION
+        table = self.request.masks.pitch
+        if self.request.lead:
+            self.pitches = self.request.lead(self._place, self.rows, table[pitches])
+            pitches = len(table) - 1
+        self.pitch_index = self.pitch_index.copy()
+        self.pitch_index[bar, position // STEPS_PER_QUARTER, part] = pitches
 
     def _free_bass(self, part: int) -> None:
         """After its root in the last bar, the bass part may add the rest of the chord."""
@@ -225,3 +301,21 @@ class Take:
             self._bass_struck = True
             self.pitch_index = self.pitch_index.copy()
             self.pitch_index[self.last_bar, :, part] = row
+
+
+def _open_bars(request: Request) -> np.ndarray | None:
+    """Bars that hold new or woven rows: bool (N,); None where all from the first on do."""
+    if request.cells is None:
+        return None
+    bars = request.cells.any(axis=1)
+    bars[request.woven[:, BAR]] = True
+    return bars
+
+
+def _following(open_bars: np.ndarray | None, count: int) -> tuple[np.ndarray, int]:
+    """The first open bar at or after each, int (count + 1,) (past the last: the bar after it), and the last."""
+    if open_bars is None:
+        return np.arange(count + 1), count - 1
+    rows = np.flatnonzero(open_bars)
+    stop = int(rows[-1])
+    return np.r_[rows, stop + 1][np.searchsorted(rows, np.arange(count + 1))], stop

@@ -1,4 +1,4 @@
-"""The families of networks (over rows; and the encoder that embeds), and the one way to build them."""
+"""The families of networks (over rows; the encoder that embeds; VAE and GAN over windows), and the one way to build them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 from zhiyin.errors import TrainingError, near_names
 from zhiyin.models.encoder import Encoder, EncoderSizes
+from zhiyin.models.gan import GAN, GANSizes
 from zhiyin.models.gru import GRU
 from zhiyin.models.lstm import LSTM
 from zhiyin.models.recurrent import RecurrentSizes
 from zhiyin.models.rnn import RNN
 from zhiyin.models.rows import RowModel
 from zhiyin.models.transformer import Transformer, TransformerSizes
+from zhiyin.models.vae import VAE, VAESizes
 
 FAMILIES: dict[str, tuple[type[Any], type[Any]]] = {
     "rnn": (RecurrentSizes, RNN),
@@ -20,12 +22,13 @@ FAMILIES: dict[str, tuple[type[Any], type[Any]]] = {
     "gru": (RecurrentSizes, GRU),
     "transformer": (TransformerSizes, Transformer),
 }
-EMBEDDING = "embedding"
+EMBEDDING, LATENT, ADVERSARIAL = "embedding", "vae", "gan"
+ALONE: dict[str, tuple[type[Any], type[Any]]] = {EMBEDDING: (EncoderSizes, Encoder), LATENT: (VAESizes, VAE), ADVERSARIAL: (GANSizes, GAN)}  # not over rows
 
 
 def sizes_of(family: str) -> type[Any]:
     """The config dataclass of a family; TrainingError for one that is not known."""
-    known = {name: config for name, (config, _) in FAMILIES.items()} | {EMBEDDING: EncoderSizes}
+    known = {name: config for name, (config, _) in (FAMILIES | ALONE).items()}
     if family not in known:
         raise TrainingError(
             "Unknown family",
@@ -37,7 +40,7 @@ def sizes_of(family: str) -> type[Any]:
 
 
 def build(family: str, **sizes: int | float) -> Any:
-    """A fresh network of a family (a RowModel, or an Encoder); sizes not named keep the family's defaults."""
+    """A fresh network of a family (a RowModel, an Encoder, a VAE, a GAN); sizes not named keep the family's defaults."""
     config = sizes_of(family)
     known = [f.name for f in fields(config)]
     unknown = [name for name in sizes if name not in known]
@@ -48,4 +51,4 @@ def build(family: str, **sizes: int | float) -> Any:
             received=", ".join(map(repr, unknown)),
         )
     chosen = config(**sizes)
-    return Encoder(chosen) if family == EMBEDDING else RowModel(family, FAMILIES[family][1](chosen), chosen)
+    return ALONE[family][1](chosen) if family in ALONE else RowModel(family, FAMILIES[family][1](chosen), chosen)

@@ -18,8 +18,8 @@ def write_card(manifest: Mapping[str, Any]) -> str:
         f"A {manifest['family']} of {manifest['parameters']:,} numbers over the encoding {manifest['encoding']}, made with zhiyin "
         f"{manifest['version']}. It composes, continues and completes scores; every piece it writes is machine-composed and says so.",
         "",
-        *_learnt_from(manifest),
-        *_terms(manifest.get("corpus") or {}),
+        *learnt_from(manifest),
+        *terms(manifest.get("corpus") or {}),
         "## How well it predicts",
         "",
         f"{m['nats']:.3f} nats per note on {m['n']:,} held-out notes ({'pieces of no training work' if m['split'] == 'valid' else 'TRAINING pieces: there were too few to hold out'}), "
@@ -56,15 +56,15 @@ def write_encoder_card(manifest: Mapping[str, Any]) -> str:
         f"It turns a piece of any length into {graphs['width']} numbers that are close where music is alike; it does not compose. "
         "It reads notes and meter; velocity, tempo, instruments (but drums), part numbers, keys and labels are not shown to it.",
         "",
-        *_learnt_from(manifest),
-        *_terms(manifest.get("corpus") or {}),
+        *learnt_from(manifest),
+        *terms(manifest.get("corpus") or {}),
         "## How it was trained",
         "",
         f"Without labels: hidden rows are predicted, and two windows of a piece attract each other while others repel. "
         f"{m['steps']:,} steps, {m['rows']:,} hidden rows, {m['seconds'] / 60:.0f} min. Loss per hidden row on held-out {'pieces' if m['split'] == 'valid' else 'TRAINING pieces (there were too few to hold out)'} "
         f"(n = {m['n']:,}): {parts}; contrast is weighted by {manifest['sizes']['contrast']:g}.",
         "",
-        *_measured(m),
+        *measured(m),
         "## What it cannot do",
         "",
         "It knows the music of the collections above; of other kinds its nearness says little. It hears no register (a tune an octave "
@@ -74,12 +74,13 @@ def write_encoder_card(manifest: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _measured(metrics: Mapping[str, Any]) -> list[str]:
+def measured(metrics: Mapping[str, Any]) -> list[str]:
     """Lines that a benchmark has put into the manifest."""
     return ["## What it is good for", "", *(f"* {line}" for line in metrics["measured"]), ""] if "measured" in metrics else []
 
 
-def _learnt_from(manifest: Mapping[str, Any]) -> list[str]:
+def learnt_from(manifest: Mapping[str, Any]) -> list[str]:
+    """The table of collections with their licences."""
     return [
         "## What it learnt from",
         "",
@@ -98,7 +99,7 @@ def _collections(manifest: Mapping[str, Any]) -> list[tuple[str, Mapping[str, An
     return list(found.items()) if isinstance(found, Mapping) else [(c["name"], c) for c in found]
 
 
-def _terms(corpus: Mapping[str, Any]) -> list[str]:
+def terms(corpus: Mapping[str, Any]) -> list[str]:
     """What all licences together ask, and whether somebody took one on themselves."""
     if "licence" not in corpus:
         return []

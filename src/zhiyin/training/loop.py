@@ -27,6 +27,7 @@ from zhiyin.training.checkpoint import NAME, Progress, Weights, load_checkpoint,
 from zhiyin.training.recipe import Recipe
 
 CHECKPOINT_SECONDS = 120.0
+WATCHED_ROWS = 40_000  # of the held-out ones
 PROBE_STEPS = 12  # steps whose speed turns a time budget into a step count
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -106,7 +107,7 @@ class _Loop:
         before = p.seconds
         if p.step and self._done():
             self.report({"kind": "finished", "step": p.step, "seconds": p.seconds, "folder": str(self.folder)})
-        log = _Log(self.folder, p.step) if self.rank == 0 else None
+        log = Log(self.folder, p.step) if self.rank == 0 else None
         with ThreadPoolExecutor(1) as pool:
             upcoming = pool.submit(self.batches.batch, p.step, rank=self.rank)
             while not self._done():
@@ -206,11 +207,12 @@ class _Loop:
             else:
                 self.weights.average[name].copy_(value)
 
-    def _validate(self, log: _Log | None) -> None:
+    def _validate(self, log: Log | None) -> None:
         p = self.progress
         current = snapshot(self.model)
         self.model.load_state_dict(self.weights.average)
         result = measure(self.model, self.batches.held_out(self.recipe.valid_rows), self.device, self.recipe)
+        result |= self._watch()
         self.model.load_state_dict(current)
         if result["nats"] < p.best - 1e-4:
             p.best, p.best_step, p.stale = result["nats"], p.step, 0
@@ -222,7 +224,17 @@ class _Loop:
             log.write({"kind": "valid", **p.history[-1]})
             self.report({"kind": "valid", "best": p.best, "total": p.total, **p.history[-1]})
 
-    def _tell(self, log: _Log, loss: float) -> None:
+    def _watch(self) -> dict[str, float]:
+        """What a network wants watched besides its loss (a VAE: units that are active); warns where it says so."""
+        if not hasattr(self.model, "health"):
+            return {}
+        batches = [tensors(b, self.device) for _, b in self.batches.held_out(WATCHED_ROWS)]
+        found: dict[str, float] = self.model.health(batches)
+        for text in self.model.warnings(found):
+            self.report({"kind": "warning", "text": text})
+        return found
+
+    def _tell(self, log: Log, loss: float) -> None:
         p = self.progress
         left = p.seconds / p.step * (p.total - p.step) if p.total else float("nan")
         line = {
@@ -307,7 +319,7 @@ def measure(
     return {"nats": float(per_row.sum()), "n": rows, **{f"nats_{f}": float(v) for f, v in zip(model.fields, per_row)}}
 
 
-class _Log:
+class Log:
     """log.jsonl (kept across a resume up to the step resumed from) and TensorBoard events where it is installed."""
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -324,6 +336,7 @@ class _Log:
             return
 
     def write(self, line: Mapping[str, Any]) -> None:
+        """Adds one line."""
         self.file.write(json.dumps(line) + "\n")
         self.file.flush()
         if self.board:
@@ -332,6 +345,7 @@ class _Log:
                     self.board.add_scalar(f"{line['kind']}/{name}", value, line["step"])
 
     def close(self) -> None:
+        """Closes file and events."""
         self.file.close()
         if self.board:
             self.board.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 from zhiyin.errors import TrainingError, near_names
 from zhiyin.models.catalog import sizes_of
+from zhiyin.training.style_fit import STYLE, StyleSizes
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
         raise TrainingError(f"Recipe {name}: not valid TOML", expected="key = value lines", received=str(e)) from None
     own = {f.name for f in fields(Recipe)} - {"sizes"}
     family = str(values.get("family", Recipe.family))
-    known_sizes = [f.name for f in fields(sizes_of(family))]
+    known_sizes = [f.name for f in fields(StyleSizes if family == STYLE else sizes_of(family))]
     unknown = [k for k in values if k not in own and k not in known_sizes]
     if unknown:
         raise TrainingError(

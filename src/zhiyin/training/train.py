@@ -15,20 +15,38 @@ from typing import Any
 import numpy as np
 import torch
 
-from zhiyin import __version__
 from zhiyin.corpus.build import BuildOptions, build
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding import ENCODING
-from zhiyin.encoding.fields import ROW_FIELDS
+from zhiyin.encoding.bar_roll import ROLL
+from zhiyin.encoding.fields import DRUM_PROGRAM, ROW_FIELDS
+from zhiyin.encoding.sixteenths import GRID
 from zhiyin.errors import InputError, TrainingError
-from zhiyin.models.catalog import EMBEDDING
+from zhiyin.inference.attributes import directions
+from zhiyin.inference.latent_space import LatentModel
+from zhiyin.inference.session import open_graph
+from zhiyin.models.catalog import ADVERSARIAL, EMBEDDING, LATENT
 from zhiyin.models.catalog import build as build_model
 from zhiyin.provenance.licences import strictest, terms_or_unknown
-from zhiyin.provenance.package import ORIGINALITY, STEP, Package, load_package, packages_folder, write_package
+from zhiyin.provenance.package import (
+    ENCODE,
+    ORIGINALITY,
+    STEP,
+    UNFOLD,
+    WRITE,
+    Package,
+    load_package,
+    packages_folder,
+    write_package,
+)
+from zhiyin.training.adversarial import facts as run_facts
+from zhiyin.training.adversarial import train_gan
 from zhiyin.training.batches import Batch, Batches, PieceArrays, collate, held_out_split, window
 from zhiyin.training.card import write_card, write_encoder_card
 from zhiyin.training.export import export_graphs
 from zhiyin.training.export_encoder import export_encoder
+from zhiyin.training.export_gan import export_gan
+from zhiyin.training.export_vae import export_vae
 from zhiyin.training.loop import Run, choose_device, measure, tensors, train_model
 from zhiyin.training.originality import index_into
 from zhiyin.training.pairs import Pairs
@@ -37,9 +55,15 @@ from zhiyin.training.recipe import Recipe, load_recipe
 from zhiyin.training.relabel import RelabelledCorpus, relabel
 from zhiyin.training.restore import restore_network, weight_map
 from zhiyin.training.style_facts import composer_facts, style_facts
+from zhiyin.training.style_fit import STYLE
 from zhiyin.training.whiten import WINDOWS, whiten
+from zhiyin.training.window_cards import write_gan_card, write_vae_card
+from zhiyin.training.windows import Windows
+from zhiyin.version import __version__
 
 DEFAULT_MINUTES = 10.0
+ATTRIBUTE_WINDOWS = 20_000  # training windows that a latent space's attributes are measured on
+OWN_LABELS = "own-labels"  # the recipe of --family style
 SAMPLING = {  # tuned by looking at takes of eight styles; below 1.0 the rhythm stalls in even eighths (lab notebook)
     "temperature": dict.fromkeys(ROW_FIELDS, 1.0) | {"pitch": 0.98, "velocity": 0.9},
     "top_p": dict.fromkeys(ROW_FIELDS, 0.97) | {"pitch": 0.95},
@@ -88,7 +112,7 @@ def train(
     ``minutes``: time budget. A run folder with a checkpoint is resumed.
     """
     options, report = options or TrainOptions(), report or (lambda _: None)
-    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or family or "transformer")
+    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or (OWN_LABELS if family == STYLE else family) or "transformer")
     if family and family != chosen.family:
         raise TrainingError(
             "Family and recipe differ", expected=f"family {chosen.family} as in the recipe", received=family
@@ -98,6 +122,10 @@ def train(
             raise TrainingError("minutes out of range", expected="> 0", received=str(minutes), hint="--minutes 10")
         chosen = chosen.replace(minutes=minutes, steps=0)
     chosen = chosen.replace(seed=seed)
+    if chosen.family == STYLE:
+        from zhiyin.training.style import train_style  # scikit-learn takes a second to import
+
+        return train_style(source, chosen, options, report)
     name = options.name or f"{Path(source).resolve().name}-{chosen.family}"
     run_folder = options.run_folder or packages_folder().parent / "runs" / name
     corpus = corpus_of(source, run_folder, options, report)
@@ -113,7 +141,10 @@ def train(
             "notes": batches.rows,
         }
     )
-    run = train_model(model, batches, chosen, run_folder, device=options.device, report=report)
+    learn = train_gan if chosen.family == ADVERSARIAL else train_model
+    run = learn(model, batches, chosen, run_folder, device=options.device, report=report)
+    if chosen.family == ADVERSARIAL:
+        return package_generator(run, batches, chosen, run_folder, name, options)
     return package_run(run, corpus, chosen, run_folder, name, options)
 
 
@@ -204,7 +235,7 @@ def own_music(package: Package, pieces: int = 8, bars: int = 16) -> list[tuple[l
 def corpus_of(source: str | Path, run_folder: Path, options: TrainOptions, report: Report) -> Corpus:
     """The corpus to learn from: ``source`` itself when it is a built one, else one built from its files into the run folder."""
     source = Path(source)
-    if not source.is_dir():
+    if not source.is_dir() and not (source.is_file() and source.suffix.lower() == ".csv"):
         raise InputError(
             f"{source} is not a folder",
             expected="a folder of scores or a built corpus",
@@ -227,8 +258,8 @@ def corpus_of(source: str | Path, run_folder: Path, options: TrainOptions, repor
 
 
 def batches_of(corpus: Corpus | RelabelledCorpus, recipe: Recipe) -> Any:
-    """What a family trains on: pairs of windows for the encoder, laid-out rows for the others."""
-    return Pairs(corpus, recipe) if recipe.family == EMBEDDING else Batches(corpus, recipe)
+    """What a family trains on: pairs of windows for the encoder, bars on a grid for VAE and GAN, laid-out rows for the others."""
+    return {EMBEDDING: Pairs, LATENT: Windows, ADVERSARIAL: Windows}.get(recipe.family, Batches)(corpus, recipe)
 
 
 def package_run(
@@ -236,10 +267,10 @@ def package_run(
     *, tuned: Mapping[str, Any] | None = None,
 ) -> TrainResult:  # fmt: skip
     """Exports a finished run, measures what was exported from, and writes manifest, card and picture."""
-    device, embeds = choose_device(options.device), recipe.family == EMBEDDING
+    device, family = choose_device(options.device), recipe.family
     batches, exact = batches_of(corpus, recipe), recipe.replace(precision="fp32")
     result = measure(run.model.to(device), batches.held_out(4 * recipe.valid_rows), device, exact)
-    if embeds:
+    if family == EMBEDDING:
         whiten(run.model, batches.plain(WINDOWS))
     out = options.out or packages_folder() / name
     staged = out.with_name(f".{out.name}.staged")
@@ -255,7 +286,10 @@ def package_run(
         **{k: round(v, 5) for k, v in result.items()},
     }
     manifest = manifest_of(name, run, corpus, recipe, metrics)
-    if embeds:
+    if family == LATENT:
+        manifest |= latent_facts(model, staged, batches, check, int8=recipe.int8)
+        card = write_vae_card(manifest)
+    elif family == EMBEDDING:
         manifest["graphs"] = export_encoder(model, staged, window=recipe.window, int8=recipe.int8, batch=check)
         card = write_encoder_card(manifest)
     else:
@@ -274,6 +308,40 @@ def package_run(
     package = write_package(out, staged, manifest, card)
     loss_picture(run_folder / "log.jsonl", run_folder / "loss.png")
     return TrainResult(package, run_folder, result["nats"], int(result["n"]), run.progress.step, run.progress.seconds)
+
+
+def package_generator(
+    run: Run, windows: Windows, recipe: Recipe, run_folder: Path, name: str, options: TrainOptions
+) -> TrainResult:
+    """Exports a finished GAN and writes manifest and card. ``nats`` of the result: how far its share of sounding cells is from real."""
+    out = options.out or packages_folder() / name
+    staged = out.with_name(f".{out.name}.staged")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    metrics = run_facts(run, windows)
+    manifest = manifest_of(name, run, windows.corpus, recipe, metrics)
+    manifest |= {"graphs": export_gan(run.model, staged, int8=recipe.int8), "roll": ROLL, "programs": usual_programs(windows)}
+    package = write_package(out, staged, manifest, write_gan_card(manifest))
+    loss_picture(run_folder / "log.jsonl", run_folder / "loss.png")
+    return TrainResult(package, run_folder, metrics["nats"], metrics["n"], run.progress.step, run.progress.seconds)
+
+
+def usual_programs(windows: Windows) -> list[int]:
+    """The program that each of the first parts has most often in the training windows."""
+    pieces = [windows.corpus.table[i] for i in np.unique(windows.pool.piece)]
+    pitched = [[q for q in p.programs if q != DRUM_PROGRAM] for p in pieces]
+    return [int(np.bincount([q[k] for q in pitched]).argmax()) for k in range(windows.lines)]
+
+
+def latent_facts(
+    model: Any, staged: Path, batches: Windows, check: Mapping[str, Any], *, int8: bool
+) -> dict[str, Any]:
+    """Exports a VAE; its graphs, its grid, and the directions of its attributes over training windows, for the manifest."""
+    graphs = export_vae(model, staged, int8=int8, batch=dict(check))
+    which = np.random.default_rng(0).permutation(len(batches.pool.begin))[:ATTRIBUTE_WINDOWS]
+    grid, length = batches.pool.take(which), batches.pool.length[which]
+    latent = LatentModel.of_graphs(*(open_graph(staged / name) for name in (ENCODE, UNFOLD, WRITE)), sizes=model.sizes)
+    return {"graphs": graphs, "grid": GRID, "attributes": directions(latent.encode(grid, length)[0], grid)}
 
 
 def corpus_facts(corpus: Mapping[str, Any], older: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no word
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same notes. Left out, one is drawn and printed.")]
 Model = Annotated[str, typer.Option("--model", help="A model package: a name or a folder.")]
 
+Pick = Annotated[str, typer.Option("--pick", help="Which takes: best, or diverse (as different as can be).")]
 Sign = Annotated[bool, typer.Option("--sign", help="Sign the record with your key (zhiyin log key).")]
 
 PARTIAL = 3  # exit code: done, but some inputs failed

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, progress_bar, say
+from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app, print_json, progress_bar, say
 from zhiyin.app.cli.library import Url
 from zhiyin.app.cli.writing import (
     How,
@@ -47,6 +48,7 @@ def compose(
     ] = None,
     diverse: Annotated[float, typer.Option("--diverse", help="With --for: 0 = the best takes, 1 = all kinds.")] = 0.2,
     library: Url = None,
+    pick: Pick = "best",
     bars: Annotated[int | None, typer.Option("--bars", help="Exactly so many bars (1..1000).")] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", help="About so long; sets the bars from the tempo.")
@@ -65,6 +67,21 @@ def compose(
     register: Annotated[str | None, typer.Option("--register", help="Mean pitch (MIDI number), or low / high.")] = None,
     form: Annotated[str | None, typer.Option("--form", help="Letters of the sections: AABA, ABA …")] = None,
     cadence: Annotated[str | None, typer.Option("--cadence", help="How it ends: authentic or half.")] = None,
+    scale: Annotated[
+        str | None, typer.Option("--scale", help='Only notes of it: "D dorian", "pentatonic", "harmonic minor", 宫 …')
+    ] = None,
+    ranges: Annotated[
+        list[str] | None, typer.Option("--range", help="PART=LOW..HIGH, as in Flute=C4..A5 (may be repeated).")
+    ] = None,
+    rhythm: Annotated[
+        Path | None, typer.Option("--rhythm", help="A score whose rhythm is kept: other pitches, same notes in time.")
+    ] = None,
+    chords: Annotated[
+        str | None, typer.Option("--chords", help='A chord chart: "Dm | G7 C/E | C", again from its beginning.')
+    ] = None,
+    like: Annotated[
+        Path | None, typer.Option("--like", help="A score whose features are taken, not its notes.")
+    ] = None,
     title: Annotated[str | None, typer.Option("--title", help="The title; else one is made up.")] = None,
     temperature: Annotated[
         float | None, typer.Option("--temperature", help="Above 1 wilder, below 1 tamer (all fields).")
@@ -81,6 +98,9 @@ def compose(
             "--original", help="p95 or p99: no passage closer to the training music than so many human pieces come."
         ),
     ] = None,
+    check_style: Annotated[
+        bool, typer.Option("--check-style", help="Keep only candidates that `zhiyin classify` takes for the style asked for.")
+    ] = False,
     soundfont: Annotated[
         str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")
     ] = None,
@@ -108,9 +128,15 @@ def compose(
     controls = {
         "bars": bars, "seconds": seconds, "style": style, "composer": composer, "key": key, "meter": meter, "tempo_qpm": tempo,
         "parts": parts, "density": _number(density), "register": _number(register), "form": form, "cadence": cadence, "title": title,
+        "scale": scale, "ranges": tuple(ranges) if ranges else None, "rhythm": rhythm, "chords": chords, "like": like,
     }  # fmt: skip
-    sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "original": original}
+    sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "original": original, "check_style": check_style or None}
     given: dict[str, Any] = {k: v for k, v in {**controls, **sampling}.items() if v is not None}
+    if package.manifest["family"] == "gan":
+        from zhiyin.app.cli.compose_bars import write_bars
+
+        write_bars(package, wish, {**given, "seed": seed, "takes": 1 if single else takes}, out, How(soundfont, 0, language, sign, quiet), json=json)
+        return
     first_file: list[float] = []
 
     def early(piece: Piece) -> None:
@@ -175,11 +201,15 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
     for name, label in (("understood", "understood"), ("assumed", "assumed"), ("ignored", "not understood")):
         if report.get(name):
             say(f"{label}: {', '.join(map(str, report[name]))}", quiet=quiet)
+    if report.get("constraints"):
+        say(f"held: {', '.join(report['constraints'])}", quiet=quiet)
     counts = report["candidates"]
     say(
         f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}",
         quiet=quiet,
     )
+    if "agreed" in counts:
+        say(_agreed(counts, made.pieces[0].report), quiet=quiet)
     if "too_close" in counts:
         say(f"went back {counts['went_back']} times, gave up {counts['too_close']} takes as too close", quiet=quiet)
     for take in taken:
@@ -215,3 +245,12 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         ),
         quiet=quiet,
     )
+
+
+def _agreed(counts: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """With how many candidates the classifier agreed; what was kept where it was none."""
+    heard = report["style_check"]
+    if counts["agreed"]:
+        return f"the classifier agrees with {counts['agreed']} of {counts['written']} that they are {report['style']}; only such are kept"
+    taken = f"takes it for {heard['said']}" if not heard["none_of_these"] else "finds it like nothing that it knows"
+    return f"the classifier agrees with none of {counts['written']}: kept is the nearest, it {taken} ({report['style']} {100 * heard['probability']:.0f} %)"

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, say
-from zhiyin.app.cli.writing import How, Taken, check_folder, check_language, check_signing, tell_next, write_and_log
+from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app, print_json, say
+from zhiyin.app.cli.writing import (
+    How,
+    check_folder,
+    check_language,
+    check_signing,
+    taken_from,
+    tell_next,
+    write_and_log,
+)
 from zhiyin.formats.catalog import load
-from zhiyin.formats.recorded import origin_of
 from zhiyin.inference.compose import Options
-from zhiyin.inference.continue_ import Continued, continue_, with_title
-from zhiyin.provenance.package import file_hash, load_package
+from zhiyin.inference.continue_ import continue_, with_title
+from zhiyin.provenance.package import load_package
 
 app = new_app()
 
@@ -29,6 +35,7 @@ def continue_verb(
     seed: Seed = None,
     takes: Annotated[int, typer.Option("--takes", help="How many different continuations to keep.")] = 1,
     candidates: Annotated[int, typer.Option("--candidates", help="How many to write and choose from.")] = 4,
+    pick: Pick = "best",
     style: Annotated[str | None, typer.Option("--style", help="Tell the model the style.")] = None,
     cadence: Annotated[str | None, typer.Option("--cadence", help="How it ends: authentic or half.")] = None,
     soundfont: Annotated[
@@ -52,12 +59,10 @@ def continue_verb(
     check_folder(out.parent if single else out)
     package = load_package(model)
     score = load(file)
-    options = Options(takes=1 if single else takes, candidates=max(candidates, takes))
+    options = Options(takes=1 if single else takes, candidates=max(candidates, takes), pick=pick)
     made = continue_(score, bars=bars, model=package, seed=seed, style=style, cadence=cadence, options=options)
     used = int(made.report["seed"])
-    source = {"name": file.name, "sha256": file_hash(file)}
-    origin = origin_of(file) or {}
-    taken = [_taken(piece, source, origin) for piece in made.pieces]
+    taken = [taken_from(piece, file, with_title(piece.score, file.name)) for piece in made.pieces]
     how = How(soundfont=soundfont, seed=used, language=language, sign=sign, quiet=quiet)
     files = write_and_log(taken, out, how)
     if json:
@@ -71,15 +76,3 @@ def continue_verb(
     for path in files:
         say(f"  {path}", quiet=quiet)
     tell_next((f"zhiyin continue {files[0]} --bars 8", f"zhiyin show {files[0]} --roll roll.png"), quiet=quiet)
-
-
-def _taken(piece: Continued, source: Mapping[str, str], origin: Mapping[str, Any]) -> Taken:
-    """A continuation as it is written: its record names the file it goes on from, and passes on what that one owes."""
-    made_by = {k: origin[k] for k in ("verb", "model", "model_hash", "notes") if k in origin}
-    told = {**source, **piece.record["inputs"][0], **({"record": made_by} if made_by else {})}
-    owed = dict.fromkeys([*piece.record["attribution"], *origin.get("attribution", ())])
-    record = {**piece.record, "inputs": [told], "attribution": list(owed)}
-    names = ("key", "meter", "bars", "notes", "model", "seed")
-    facts = [(name, str(piece.report[name])) for name in names if name in piece.report]
-    facts.append(("originality", piece.report["originality"]["line"]))
-    return Taken(with_title(piece.score, source["name"]), record, facts)

@@ -41,7 +41,9 @@ def list_(json: Json = False) -> None:
                 "parameters": m.get("parameters"),
                 "nats": m.get("metrics", {}).get("nats"),
                 "styles": len(m.get("styles", [])),
-                "width": m["graphs"]["width"] if m["family"] == "embedding" else None,  # of an embedding
+                "width": m["graphs"]["width"] if m["family"] == "embedding" else (m.get("sizes") or {}).get("latent"),  # of an embedding or latent
+                "of": f"{m['sizes']['bars']} bars" if m["family"] == "vae" else "piece",
+                "labels": {h["name"]: len(h["classes"]) for h in m["style"]["heads"]} if m["family"] == "style" else None,
                 "bytes": size,
                 "folder": str(package.folder),
             }
@@ -50,9 +52,12 @@ def list_(json: Json = False) -> None:
         print_json({"files": [], "seconds": 0, "models": rows})
         return
     for row in rows:
-        knows = (
-            f"{row['width']} numbers a piece" if row["width"] else f"{row['nats']:.3f} nats/note  {row['styles']} styles"
-        )
+        if row["labels"]:
+            knows = "tells apart " + ", ".join(f"{n} of {name}" for name, n in row["labels"].items())
+        elif row["width"]:
+            knows = f"{row['width']} numbers a {row['of']}"
+        else:
+            knows = f"{row['nats']:.3f} nats/note  {row['styles']} styles"
         tell(
             f"{row['name']:>14}  {row['family']:<12} {row['parameters']:>10,} parameters  {knows}  {row['bytes'] / 1e6:.1f} MB"
         )

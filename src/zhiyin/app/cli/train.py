@@ -19,9 +19,11 @@ app = new_app()
 def train(
     folder: Annotated[
         Path,
-        typer.Argument(help="Your scores (sub-folders become styles), or a corpus built with `zhiyin corpus build`."),
+        typer.Argument(help="Your scores (sub-folders become styles), a table file,label (.csv), or a corpus built with `zhiyin corpus build`."),
     ],
-    family: Annotated[str, typer.Option("--family", help="rnn, lstm, gru, transformer, or embedding (does not compose).")] = "",
+    family: Annotated[
+        str, typer.Option("--family", help="rnn, lstm, gru, transformer; vae (a latent space), gan (bars from noise); embedding or style (do not compose).")
+    ] = "",
     recipe: Annotated[
         str, typer.Option("--recipe", help="A recipe's name (classic, lstm, transformer …) or a .toml file.")
     ] = "",
@@ -52,7 +54,7 @@ def train(
 
     Example: zhiyin train my-midi-files --family lstm --minutes 10
     """
-    _need_torch()
+    need_torch()
     from zhiyin.training.train import TrainOptions, fine_tune
     from zhiyin.training.train import train as learn
 
@@ -60,7 +62,7 @@ def train(
     options = TrainOptions(
         name=name, out=out, device=device, workers=workers, licence=licence, i_have_the_rights=i_have_the_rights
     )
-    show = _Show(quiet=quiet or json)
+    show = ShowTraining(quiet=quiet or json)
     if from_ and (family or recipe):
         raise InputError(
             "A package that is trained further keeps its family and recipe",
@@ -91,8 +93,12 @@ def train(
         )
         _exit_if(show.failures)
         return
-    embeds = package.manifest["family"] == "embedding"
-    measured = "nats per note on {:,} held-out notes" if not embeds else "loss per hidden row on {:,} held-out hidden rows"
+    if package.manifest["family"] == "style":
+        _tell_style(package, result.run_folder, out, quiet=quiet)
+        _exit_if(show.failures)
+        return
+    kind = package.manifest["family"]
+    measured = _MEASURED.get(kind, "nats per note on {:,} held-out notes")
     say(f"\n{package.name}: {result.nats:.3f} {measured.format(result.notes)}, after {result.steps:,} steps", quiet=quiet)
     if from_:
         say(
@@ -101,9 +107,35 @@ def train(
         )
     say(f"package: {package.folder}\nlog, picture, checkpoint: {result.run_folder}", quiet=quiet)
     told = package.name if out is None else package.folder
-    use = f"python: from zhiyin.inference.embed import embed; embed(score, model={str(told)!r})" if embeds else f"zhiyin compose --model {told}"
+    use = _USE.get(kind, "zhiyin compose --model {}").format(told)
     say(f"what next:\n  {use}\n  zhiyin models show {told}", quiet=quiet)
     _exit_if(show.failures)
+
+
+def _tell_style(package: Any, run_folder: Path, out: Path | None, *, quiet: bool) -> None:
+    """How well the labels were told apart, and what to do with the package."""
+    for h in package.manifest["metrics"]["held_out"]:
+        say(
+            f"{h['set']}: {h['labels']} labels told apart on {h['n']:,} pieces not fitted on: accuracy {h['accuracy']:.3f}, "
+            f"macro-F1 {h['macro_f1']:.3f} (always the commonest: {h['majority']:.3f})", quiet=quiet,
+        )  # fmt: skip
+    told = package.name if out is None else package.folder
+    say(f"package: {package.folder}\ninputs are kept in: {run_folder}", quiet=quiet)
+    say(f"what next:\n  zhiyin classify FILE --model {told}\n  zhiyin models show {told}", quiet=quiet)
+_MEASURED = {
+    "embedding": "loss per hidden row on {:,} held-out hidden rows",
+    "vae": "loss per sixteenth on {:,} held-out sixteenths",
+    "gan": "off the real share of sounding cells; {:,} training windows",
+}
+_USE = {
+    "embedding": "python: from zhiyin.inference.embed import embed; embed(score, model='{}')",
+    "vae": "zhiyin blend a.mid b.mid --model {}",
+    "gan": "zhiyin compose --model {} --bars 8",
+}
+_UNITS = {
+    "embedding": ("loss/hidden row", "hidden rows/s", "notes"), "vae": ("loss/sixteenth", "sixteenths/s", "sixteenths"),
+    "gan": ("critic's distance", "notes/s", "notes"),
+}  # fmt: skip
 
 
 def _exit_if(failures: list[Mapping[str, str]]) -> None:
@@ -112,7 +144,8 @@ def _exit_if(failures: list[Mapping[str, str]]) -> None:
         raise typer.Exit(PARTIAL)
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """InputError with the way out where torch is not installed."""
     try:
         import torch  # noqa: F401
     except ImportError:
@@ -124,13 +157,23 @@ def _need_torch() -> None:
         ) from None
 
 
-class _Show:
+class ShowTraining:
     """Prints what training reports: a line that rewrites itself on a terminal, plain lines elsewhere."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet, self.last = quiet, 0.0
         self.failures: list[Mapping[str, str]] = []
-        self.loss, self.rows = "nats/note", "notes/s"
+        self.loss, self.rows, self.unit = "nats/note", "notes/s", "notes"
+        self.counted: tuple[float, int] | None = None  # when pieces began to be heard, and how many were done then
+
+    def _left(self, event: Mapping[str, Any]) -> str:
+        """Time left for the pieces that are still to be heard, once some have been."""
+        now, done = time.monotonic(), int(event["done"])
+        if event["kind"] != "hearing":
+            return ""
+        self.counted = self.counted or (now, done)
+        began, first = self.counted
+        return f", {(now - began) / (done - first) * (event['total'] - done) / 60:.1f} min left" if done > first else ""
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """One event of training: corpus, built, start, train or valid."""
@@ -143,13 +186,20 @@ class _Show:
             say(f"read {event['files']} files: {event['pieces']} pieces, {event['failed']} failed", quiet=self.quiet)
             for failure in self.failures[:10]:
                 say(f"  failed: {failure['path']}: {failure['reason']}", quiet=self.quiet)
+        elif kind in ("hearing", "fitting") and (kind == "fitting" or now - self.last > 2):
+            self.last = now
+            what = f"fitting {event['set']}" if kind == "fitting" else "hearing pieces"
+            say(f"{what}: {event['done']} of {event['total']}{self._left(event)}", quiet=self.quiet)
+        elif kind == "start" and event["family"] == "style":
+            say(f"style, {event['parameters']:,} inputs; {event['pieces']} pieces, {event['notes']:,} notes", quiet=self.quiet)
         elif kind == "start":
-            if event["family"] == "embedding":
-                self.loss, self.rows = "loss/hidden row", "hidden rows/s"
+            self.loss, self.rows, self.unit = _UNITS.get(event["family"], (self.loss, self.rows, self.unit))
             say(
-                f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} notes",
+                f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} {self.unit}",
                 quiet=self.quiet,
             )
+        elif kind == "warning":
+            say(f"  warning: {event['text']}", quiet=self.quiet)
         elif kind == "finished":
             say(
                 f"this run was finished before, after {event['step']:,} steps; nothing more is learnt, its package is written again.\n"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from zhiyin.formats.page import PieceOnPage
+    from zhiyin.formats.splice import Splice
+    from zhiyin.inference.made import Written
 
 KINDS = (".mid", ".musicxml", ".wav", ".svg")
 
@@ -45,11 +47,37 @@ class Taken:
     facts: Sequence[tuple[str, str]] = ()
     stem: str = ""
     files: dict[str, Path] = field(default_factory=dict)
+    splice: Splice | None = None  # how it goes into the file that was edited
+    remarks: list[str] = field(default_factory=list)
+
+    def save(self, path: Path, **options: Any) -> None:
+        """Writes one file with the record in it; one of the edited file's own kind with only its edited bars changed."""
+        if self.splice is not None and self.splice.fits(path):
+            remark = self.splice.write(path, record=self.record)
+            self.remarks += [remark] if remark else []
+        else:
+            save(self.score, path, record=self.record, **options)
 
     @property
     def title(self) -> str:
         """The piece's title."""
         return self.score.metadata.get("title") or "Untitled"
+
+
+def taken_from(piece: Written, file: Path, score: Score) -> Taken:
+    """What was made from a file, as it is written: its record names the file, and passes on what that one owes."""
+    from zhiyin.formats.recorded import origin_of
+
+    origin = origin_of(file) or {}
+    made_by = {k: origin[k] for k in ("verb", "model", "model_hash", "notes") if k in origin}
+    told = {"name": file.name, "sha256": file_hash(file), **piece.record["inputs"][0]}
+    told |= {"record": made_by} if made_by else {}
+    owed = dict.fromkeys([*piece.record["attribution"], *origin.get("attribution", ())])
+    record = {**piece.record, "inputs": [told], "attribution": list(owed)}
+    names = ("key", "meter", "bars", "notes", "model", "seed")
+    facts = [(name, str(piece.report[name])) for name in names if name in piece.report]
+    facts.append(("originality", piece.report["originality"]["line"]))
+    return Taken(score, record, facts)
 
 
 def check_language(language: str) -> None:
@@ -95,20 +123,16 @@ def name_takes(taken: Sequence[Taken], folder: Path) -> None:
 def write_take(take: Taken, *, soundfont: str | None, seed: int, kinds: Sequence[str] = KINDS) -> None:
     """Writes one piece in the kinds asked for, and its record beside the first file."""
     for kind in kinds:
-        options: dict[str, Any] = {"record": take.record}
-        if kind == ".wav":
-            options |= {"soundfont": soundfont, "seed": seed}
-        save(take.score, take.files[kind], **options)
+        options: dict[str, Any] = {"soundfont": soundfont, "seed": seed} if kind == ".wav" else {}
+        take.save(take.files[kind], **options)
 
 
 def write_one(take: Taken, path: Path, *, soundfont: str | None, seed: int) -> list[Path]:
     """Writes a piece to one file whose suffix chooses the format, with its record beside it."""
     kind = format_of(path)
     check_folder(path.parent)
-    options: dict[str, Any] = {"record": take.record}
-    if kind.name == "sound":
-        options |= {"soundfont": soundfont, "seed": seed}
-    save(take.score, path, **options)
+    options: dict[str, Any] = {"soundfont": soundfont, "seed": seed} if kind.name == "sound" else {}
+    take.save(path, **options)
     return [path, _beside(path, take)]
 
 

@@ -1,0 +1,104 @@
+"""Again: what a file's record tells, done once more with something changed and all else locked.
+
+With bars or parts, those of the piece itself are written anew and the rest stays note for note. Without, the record's own
+verb runs again with its own seed and take, and other controls (or another seed).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from zhiyin.errors import ControlError, RecordError
+from zhiyin.formats.catalog import load
+from zhiyin.formats.recorded import find_record
+from zhiyin.inference.arranging import VERBS as ARRANGING
+from zhiyin.inference.compose import Composition, Options, compose
+from zhiyin.inference.continue_ import Continuation, continue_
+from zhiyin.inference.edit import Edition, EditOptions, edit, read_music
+from zhiyin.inference.edit_verbs import EDITING
+from zhiyin.inference.infill import infill_job
+from zhiyin.inference.narrowing import Asked
+from zhiyin.inference.sampler import Sampler
+from zhiyin.provenance.package import Package, load_package
+
+_NOT_CHANGED = ("take", "input", "input_sha256")  # settings that are no controls
+
+
+def again(
+    file: str | Path,
+    *,
+    span: str | None = None,
+    parts: Sequence[str | int] = (),
+    lock: Sequence[str] = (),
+    source: str | Path | None = None,
+    model: str | Path | Package | None = None,
+    seed: int | None = None,
+    options: EditOptions | None = None,
+    sampler: Sampler | None = None,
+    **changes: Any,
+) -> Composition | Continuation | Edition:
+    """Runs the record of a file again. span, parts, lock: only these bars and parts, of the piece as it is in the file.
+
+    changes: controls of the record's verb (key="G minor", bars=16, keep="contour" …). seed: another one; where nothing else
+    is said, one is drawn. source: the file that was edited, where the verb had one. model: the record's own by default.
+    Raises RecordError where there is no record, or one that cannot be run again, and ControlError for unknown controls.
+    """
+    file = Path(file)
+    record = find_record(file).record
+    package = model if isinstance(model, Package) else load_package(model or str(record.get("model") or "default"))
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if span or parts or lock:
+        return _in_place(file, record, {"span": span, "parts": list(parts), "lock": list(lock)}, changes, package, seed, options, sampler)
+    if not changes and seed is None:
+        seed = secrets.randbelow(2**31)
+    settings = {**record["settings"], **changes, **({} if seed is None else {"seed": seed})}
+    return _run(record["verb"], settings, source, package, sampler)
+
+
+def _in_place(
+    file: Path, record: Mapping[str, Any], where: Mapping[str, Any], changes: dict[str, Any], package: Package,
+    seed: int | None, options: EditOptions | None, sampler: Sampler | None,
+) -> Edition:  # fmt: skip
+    """Bars of the piece in the file written anew under the controls of its record."""
+    known = {f.name for f in fields(Asked)} | {"style"}
+    unknown = sorted(set(changes) - known)
+    if unknown:
+        raise ControlError(
+            "This cannot be changed for some bars alone", expected=", ".join(sorted(known)), received=", ".join(unknown),
+            hint="leave the bars out to change it for the whole piece",
+        )  # fmt: skip
+    before = {k: v for k, v in record["settings"].items() if k in ("scale", "ranges", "style") and v}
+    style = changes.pop("style", None) or before.pop("style", None)
+    asked = Asked.of({**before, **changes})
+    job = infill_job(read_music(file), {**where, **asked.said()}, style)
+    return edit(replace(job, told={**job.told, "again": record["verb"]}), model=package, seed=seed, options=options, sampler=sampler)
+
+
+def _run(
+    verb: str, settings: Mapping[str, Any], source: str | Path | None, package: Package, sampler: Sampler | None
+) -> Composition | Continuation | Edition:
+    """One take of a verb under settings."""
+    given = {k: v for k, v in settings.items() if k not in _NOT_CHANGED}
+    if verb == "compose":
+        given |= {"takes": 1, "candidates": 1}
+        return compose(str(given.pop("words", "")), model=package, sampler=sampler, take=settings["take"], **given)
+    if source is None:
+        raise RecordError(
+            f"What {verb} made goes on from another file, which is needed to make it again",
+            expected="that file", received="nothing", hint="name it with --input",
+        )  # fmt: skip
+    if verb == "continue":
+        chosen = Options(**{f.name: given.pop(f.name) for f in fields(Options) if f.name in given})
+        return continue_(load(source), model=package, options=replace(chosen, takes=1), sampler=sampler, **given)
+    if verb not in EDITING:
+        raise RecordError(
+            f"What {verb!r} made cannot be run again yet", expected=", ".join(("compose", "continue", *EDITING)), received=repr(verb),
+            hint=f"run zhiyin {verb} itself" if verb in ARRANGING else "",
+        )  # fmt: skip
+    options = EditOptions(**{f.name: given[f.name] for f in fields(EditOptions) if f.name in given})
+    job = EDITING[verb](read_music(source), {k: v for k, v in given.items() if k not in EditOptions.__dataclass_fields__}, given.get("style"))
+    return edit(job, model=package, seed=settings["seed"], options=replace(options, takes=1), sampler=sampler)

@@ -1,0 +1,241 @@
+"""Blends of two pieces and neighbours of one, through the latent space of a VAE package.
+
+    blend:  z_t = slerp(z_A, z_B, t), t = 0 … 1, window by window
+    vary:   z' = slerp(z, ε, amount), ε ~ N(0, I);  z' += amount · (more − less)
+
+Only one line is written, without the rest of the piece. Every result is a valid score of the asked metre.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zhiyin.encoding import EncodedPiece, decode
+from zhiyin.encoding.fields import BAR_COLUMN, BAR_FIELDS, STEPS_PER_QUARTER
+from zhiyin.encoding.rows import with_bars_left
+from zhiyin.encoding.sixteenths import BAR_LENGTHS, REST, rows_of
+from zhiyin.errors import ControlError, InputError, near_names
+from zhiyin.formats.recorded import music_of
+from zhiyin.inference.attributes import ATTRIBUTES
+from zhiyin.inference.latent_space import LatentModel, Line, latent_model, melody_part, read, slerp, windows_of
+from zhiyin.inference.made import Made
+from zhiyin.provenance.package import Package, load_package
+from zhiyin.provenance.record import make_record
+from zhiyin.score import Score
+from zhiyin.version import __version__
+
+MOST = 64  # steps of a blend, takes of a variation
+PLAN = ("chord", "section", "section_bar", "phrase_left", "cadence")  # columns of a bar table that told of the old notes
+
+
+@dataclass(frozen=True)
+class FromLatent:
+    """One piece written from latents: its score, what is told of it, its record."""
+
+    score: Score
+    report: Mapping[str, Any]
+    record: Mapping[str, Any]
+
+
+class Latents(Made[FromLatent]):
+    """What ``blend`` and ``vary_latent`` give: all pieces in order, and the report they share."""
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One piece as the latent model reads it."""
+
+    score: Score
+    piece: EncodedPiece
+    line: Line
+    part: int
+    z: np.ndarray
+
+
+def blend(
+    a: Score, b: Score, *, steps: int = 5, meter: tuple[int, int] | None = None, part: int | None = None,
+    model: str | Path | Package = "melody", temperature: float = 0.0, seed: int | None = None,
+) -> Latents:  # fmt: skip
+    """The way from one piece to another in ``steps`` pieces; the first and the last are the two as the model restores them.
+
+    ``meter``: of every step (default: A's; needed where B's is another). ``part``: number of the part read in both (default:
+    the first pitched one). As many bars as the shorter one has. temperature 0: the likeliest notes.
+    """
+    if not 2 <= steps <= MOST:
+        raise ControlError("steps out of range", expected=f"2..{MOST}", received=str(steps))
+    package = model if isinstance(model, Package) else load_package(model)
+    latent, seed = latent_model(package), _seed(seed)
+    sides = [_side(score, part, latent) for score in (a, b)]
+    metres = [_metre(s) for s in sides]
+    if meter is None and metres[0] != metres[1]:
+        raise InputError(
+            "The two pieces have different metres", expected="one metre, or --meter for the steps",
+            received=" and ".join(f"{n}/{d}" for n, d in metres), hint=f"--meter {metres[0][0]}/{metres[0][1]}",
+        )  # fmt: skip
+    count = min(len(s.z) for s in sides)
+    table = _table(sides[0], count * latent.bars, meter or metres[0])
+    settings = {"steps": steps, "meter": list(meter or metres[0]), "part": part, "temperature": temperature, "seed": seed}
+    inputs = [{"heard": music_of(s).heard["heard"]} for s in (a, b)]
+    pieces = []
+    for i, t in enumerate(np.linspace(0, 1, steps)):
+        z = slerp(sides[0].z[:count], sides[1].z[:count], float(t))
+        near = sides[0] if t <= 0.5 else sides[1]
+        score = _written(latent, z, table, near, temperature, seed)
+        told = {"step": i, "t": round(float(t), 4)}
+        pieces.append(_made("blend", score, package, {**settings, **told}, told, inputs))
+    return Latents(tuple(pieces), {**_shared(package, seed, table), "steps": [dict(p.report) for p in pieces]})
+
+
+def vary_latent(
+    score: Score, *, amount: float = 0.3, takes: int = 1, more: Sequence[str] = (), less: Sequence[str] = (),
+    part: int | None = None, model: str | Path | Package = "melody", temperature: float = 0.0, seed: int | None = None,
+) -> Latents:  # fmt: skip
+    """Neighbours of a piece in latent space: ``takes`` of them, as far off as ``amount`` (0..1) says.
+
+    more, less: attributes (density, range, syncopation, mode) to move along instead (``moved_along``). mode: more is major, less is minor.
+    """
+    if not 0 <= amount <= 1:
+        raise ControlError("amount out of range", expected="0..1", received=f"{amount:g}")
+    if not 1 <= takes <= MOST:
+        raise ControlError("takes out of range", expected=f"1..{MOST}", received=str(takes))
+    package = model if isinstance(model, Package) else load_package(model)
+    latent, seed = latent_model(package), _seed(seed)
+    push = push_of(package, more, less)
+    side = _side(score, part, latent)
+    table = _table(side, len(side.z) * latent.bars, _metre(side))[: side.line.bars]
+    settings = {"method": "latent", "amount": amount, "more": list(more), "less": list(less), "part": part, "temperature": temperature, "seed": seed}
+    inputs = [{"heard": music_of(score).heard["heard"]}]
+    pieces = []
+    wishes = [(name, 1.0) for name in more] + [(name, -1.0) for name in less]
+    for take in range(takes):
+        if wishes:
+            z = moved_along(latent, side.z, side.line.length, push, wishes, amount=amount, seed=seed + take)
+        else:
+            noise = np.random.default_rng([seed, take]).standard_normal(side.z.shape).astype(np.float32)
+            z = slerp(side.z, noise, amount)
+        made = _written(latent, z, table, side, temperature, seed + take)
+        pieces.append(_made("vary", made, package, {**settings, "take": take}, {"take": take}, inputs))
+    return Latents(tuple(pieces), {**_shared(package, seed, table), "takes": [dict(p.report) for p in pieces]})
+
+
+PUSH = 3.0  # amount 1 moves by this many times the way from the lowest quarter of windows to the highest
+
+
+def moved_along(
+    latent: LatentModel, z: np.ndarray, length: np.ndarray, push: np.ndarray, wishes: Sequence[tuple[str, float]], *, amount: float, seed: int
+) -> np.ndarray:
+    """Latents (W, Z) moved along attributes, window by window: the nearest of CANDIDATES whose written notes really moved so.
+
+    wishes: (attribute, 1 = more or −1 = less) each; push: the sum of their directions. Candidates go along ``push`` by growing shares of
+    ``amount``, then beside it by chance. A window in which none moves all attributes keeps the one that goes straight along.
+    """
+    rng, plain = np.random.default_rng(seed), latent.decode(z, length)
+    before = {name: ATTRIBUTES[name](plain) for name, _ in wishes}
+    chosen, open_ = z + PUSH * amount * push, np.ones(len(z), dtype=bool)
+    for share, beside in CANDIDATES:
+        noise = rng.standard_normal(z.shape).astype(np.float32)
+        tried = slerp(z + PUSH * amount * share * push, noise, beside * amount)
+        grid = latent.decode(tried, length)
+        right = np.all([(ATTRIBUTES[name](grid) - before[name]) * sign > 1e-9 for name, sign in wishes], axis=0)
+        chosen = np.where((open_ & right)[:, None], tried, chosen)
+        open_ &= ~right
+        if not open_.any():
+            break
+    return chosen.astype(np.float32)
+
+
+CANDIDATES = (  # (share of the push, share of chance) of each candidate, nearest first
+    (0.5, 0.0), (1.0, 0.0), (0.5, 0.3), (1.0, 0.3), (0.5, 0.4), (1.0, 0.4), (1.5, 0.0), (1.5, 0.4), (1.0, 0.6), (1.5, 0.6), (1.0, 0.6), (1.5, 0.6),
+    (2.0, 0.0), (2.0, 0.4), (2.0, 0.6), (1.0, 0.8), (1.5, 0.8), (2.0, 0.8), (3.0, 0.4), (3.0, 0.6), (1.0, 0.8), (2.0, 0.8), (3.0, 0.8), (2.0, 1.0),
+)  # fmt: skip
+
+
+def push_of(package: Package, more: Sequence[str], less: Sequence[str]) -> np.ndarray:
+    """The sum of attribute directions, float32 (Z,). Raises ControlError for an attribute that the package does not know."""
+    known = package.manifest.get("attributes", {})
+    push = np.zeros(int(package.manifest["sizes"]["latent"]), dtype=np.float32)
+    for names, sign in ((more, 1.0), (less, -1.0)):
+        for name in names:
+            if name not in known:
+                raise ControlError(
+                    "Unknown attribute", expected=f"one of {', '.join(known)}", received=repr(name), hint=f"try {near_names(name, ATTRIBUTES)}"
+                )
+            push += sign * np.array(known[name], dtype=np.float32)
+    return push
+
+
+def _seed(seed: int | None) -> int:
+    return secrets.randbelow(2**31) if seed is None else seed
+
+
+def _side(score: Score, part: int | None, latent: LatentModel) -> _Side:
+    if latent.lines != 1:
+        raise InputError("This model reads several parts at once", expected="a model of one line", received=f"{latent.lines} lines", hint="--model melody")
+    piece = read(score)
+    chosen = melody_part(piece, part)
+    line = windows_of(piece, [chosen], latent.bars)
+    return _Side(score, piece, line, chosen, latent.encode(line.grid, line.length)[0])
+
+
+def _metre(side: _Side) -> tuple[int, int]:
+    bar = side.piece.bars[side.line.first]
+    return int(bar[BAR_COLUMN["numerator"]]), 2 ** (max(int(bar[BAR_COLUMN["denominator"]]), 1) - 1)
+
+
+def _table(side: _Side, bars: int, meter: tuple[int, int]) -> np.ndarray:
+    """A bar table of ``bars`` bars of one metre, keys and tempo as the piece has them; its plan says nothing."""
+    length = 4 * STEPS_PER_QUARTER * meter[0] // meter[1] if meter[1] else 0
+    if length * 4 / STEPS_PER_QUARTER not in BAR_LENGTHS:
+        raise InputError(
+            "Wrong metre for the latent model", expected=f"bars of {', '.join(map(str, BAR_LENGTHS))} sixteenths (2/4, 3/4, 6/8, 4/4 …)",
+            received=f"{meter[0]}/{meter[1]}",
+        )  # fmt: skip
+    own = side.piece.bars[side.line.first : side.line.first + side.line.bars]
+    table = own[np.minimum(np.arange(bars), len(own) - 1)].copy().astype(np.int16)
+    for name in PLAN:
+        table[:, BAR_COLUMN[name]] = 0
+    changed = table[:, BAR_COLUMN["length"]] != length
+    odd = changed if side.line.length.min() == side.line.length.max() else np.ones(len(table), dtype=bool)
+    if changed.any():
+        table[odd, BAR_COLUMN["length"]] = length
+        table[odd, BAR_COLUMN["numerator"]] = meter[0]
+        table[odd, BAR_COLUMN["denominator"]] = 1 + int(np.log2(meter[1]))
+    return with_bars_left(table)
+
+
+def _written(latent: LatentModel, z: np.ndarray, table: np.ndarray, side: _Side, temperature: float, seed: int) -> Score:
+    """Latents (W, Z) to a score of one part over the bar table."""
+    sixteenths = table[:, BAR_COLUMN["length"]].astype(np.int64) * 4 // STEPS_PER_QUARTER
+    length = np.searchsorted(BAR_LENGTHS, sixteenths[np.minimum(np.arange(len(z)) * latent.bars, len(table) - 1)])
+    grid = latent.decode(z, length, temperature=temperature, seed=seed)
+    grid = grid.reshape(-1, *grid.shape[2:])[: len(table)]
+    rows = rows_of(grid, sixteenths, table)
+    if not len(rows):
+        rows = rows_of(np.full_like(grid, REST), sixteenths, table)
+        raise InputError("The latent says silence", expected="≥ 1 note", received="none", hint="a smaller --amount, or another --seed")
+    piece = EncodedPiece(rows, table, side.piece.programs[side.part : side.part + 1], np.zeros_like(side.piece.controls))
+    name = side.score.parts[side.part].name if side.part < len(side.score.parts) else ""
+    return decode(piece, (name,)).replace(timing="notated")
+
+
+def _made(
+    verb: str, score: Score, package: Package, settings: Mapping[str, Any], told: Mapping[str, Any], inputs: list[dict[str, str]]
+) -> FromLatent:
+    record = make_record(
+        verb, __version__, settings, model=package.manifest, model_hash=package.hash, notes=music_of(score), inputs=inputs
+    )
+    report = {**told, "notes": len(score.notes), "bars": score.bar_count}
+    return FromLatent(score, report, record)
+
+
+def _shared(package: Package, seed: int, table: np.ndarray) -> dict[str, Any]:
+    return {"seed": seed, "model": package.name, "model_hash": package.hash, "bars": len(table), "understood": [], "assumed": [], "ignored": []}
+
+
+assert len(BAR_FIELDS) == len(BAR_COLUMN)
