@@ -48,4 +48,5 @@ def fit_taste(heard: np.ndarray, liking: np.ndarray, *, noise: float = NOISE) ->
     heard, liking = heard[-MAX_HEARD:].astype(np.float64), liking[-MAX_HEARD:].astype(np.float64)
     gram = heard @ heard.T + noise * np.eye(len(heard))
     solved = np.linalg.solve(gram, liking)
-    return Taste(*(a.astype(np.float32) for a in (heard.T @ solved, heard, solved)), gram)
+    weights = (heard.T @ solved).astype(np.float32)
+    return Taste(weights, heard.astype(np.float32), solved.astype(np.float32), gram)

@@ -208,6 +208,8 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}",
         quiet=quiet,
     )
+    if "of_style" in counts:
+        say(f"of the {counts['heard']} best the classifier takes {counts['of_style']} for the style that they were written in", quiet=quiet)
     if "agreed" in counts:
         say(_agreed(counts, made.pieces[0].report), quiet=quiet)
     if "too_close" in counts:
@@ -229,8 +231,6 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         f"\nsoundfont: {find_soundfont().name}. Machine-composed; how each piece was made stands in it and beside it (.zhiyin.json).",
         quiet=quiet,
     )
-    if "of_style" in counts:
-        say(f"of the {counts['heard']} best the classifier takes {counts['of_style']} for the style that they were written in", quiet=quiet)
     for note in report.get("of_listener", ()):
         say(note, quiet=quiet)
     first = files[0] if single else taken[0].files[".mid"]
