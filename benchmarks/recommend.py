@@ -21,11 +21,12 @@ import recommend_simulated as simulated
 import recommend_speed as speed
 from common import RESULTS, about, write
 
+BEGAN = time.perf_counter()
 PARTS = ("accuracy", "folds", "cold", "symbolic", "composing", "speed", "fitting")
 
 
 def say(text: str) -> None:
-    print(f"{time.perf_counter():7.0f} s  {text}", flush=True)
+    print(f"{time.perf_counter() - BEGAN:7.0f} s  {text}", flush=True)
 
 
 def chosen(accuracy: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -47,11 +48,11 @@ from zhiyin.provenance.package import load_package
 from zhiyin.score import Score
 from zhiyin.training.credit import encoded as rows_of
 from zhiyin.training.style import drawn_pieces, groups_of, heard, training_pieces
-from zhiyin.training.style_fit import Examples, StyleSizes, fit_set
+from zhiyin.training.style_fit import Examples, StyleSizes, bare, fit_head, fit_set
 from zhiyin.training.style_labels import label_sets, one_collection
 
 SEED = 0
-ALL = "velocity,tempo,register"
+ALL = "velocity,tempo,register,grams"
 SIZES = StyleSizes()
 QUARTETS = "openscore-quartets"
 
@@ -110,24 +111,34 @@ def pianist8(o: argparse.Namespace) -> dict:
     whole = hear(files, hearing, o.work / "pianist8.npz")
     e = examples(whole, names[whole.file], whole.file)
     out: dict = {"contamination": refuse_unclean("pianist8", hearing), "failed": whole.failed, "target_piece": 0.93, "anchors_piece": {"descriptors + trees": 0.869, "CLaMP 2": 0.892, "M3": 0.916}, "piece": {}}
-    for name, columns in kinds(hearing).items():
-        out["piece"][name] = brief(cross_validated(part_of(e, columns), "style", SIZES, repeats=5, seed=SEED))
+    for name, (columns, sizes) in kinds(hearing, e.x.shape[1]).items():
+        out["piece"][name] = brief(cross_validated(part_of(e, columns), "style", sizes, repeats=5, seed=SEED))
     cut = hear(files, hearing, o.work / "pianist8-segments.npz", segments)
     split = {n: (folder / "split" / f"{n}.txt").read_text(encoding="utf-8").split("\n") for n in ("train", "valid", "test")}
     side = np.array([next((n for n, of in split.items() if f"{f.parent.name}/{f.name}" in of), "") for f in files])[cut.file]
     s = examples(cut, names[cut.file], cut.file)
-    columns = np.arange(s.x.shape[1])
-    out["segment"] = {"target": 0.82, "anchors": {"MidiBERT": 0.7857, "later": 0.8175}, "notes": 512, **brief(judged(s.part(side == "train"), s.part(side == "test")))}
-    out["segment_without_vector"] = brief(judged(part_of(s.part(side == "train"), columns[: len(hearing.columns)]), part_of(s.part(side == "test"), columns[: len(hearing.columns)])))
+    out["segment"] = {"target": 0.82, "anchors": {"MidiBERT": 0.7857, "later": 0.8175}, "notes": 512}
+    for name, (columns, sizes) in kinds(hearing, s.x.shape[1]).items():
+        part = part_of(s, columns)
+        out["segment"][name] = brief(judged(part.part((side == "train") | (side == "valid")), part.part(side == "test"), sizes))
     return out
 
 
-def kinds(hearing: Hearing) -> dict[str, np.ndarray]:
-    """Columns of inputs that are measured apart."""
+def kinds(hearing: Hearing, width: int) -> dict[str, tuple[np.ndarray, StyleSizes]]:
+    """Columns of ``width`` inputs that are measured apart, and how they are fitted."""
     every, plain = np.array(hearing.columns), set(Hearing().columns)
-    usual = np.flatnonzero([c in plain for c in every])
-    vector = np.arange(len(every), len(every) + 192)
-    return {"style inputs": usual, "style inputs + vector": np.r_[usual, vector], "all descriptors": np.arange(len(every)), "all descriptors + vector": np.r_[np.arange(len(every)), vector]}
+    usual, whole = np.flatnonzero([c in plain for c in every]), np.arange(len(every))
+    found = {"style inputs": (usual, SIZES)}
+    if hearing.embedding:
+        vector = np.arange(len(every), width - hearing.grams)
+        found |= {"style inputs + vector": (np.r_[usual, vector], SIZES), "all descriptors + vector": (np.r_[whole, vector], SIZES)}
+    found["all descriptors"] = (whole, SIZES)
+    if hearing.grams:
+        figures = np.arange(width - hearing.grams, width)
+        found["all descriptors + figures"] = (np.r_[whole, figures], replace(SIZES, hear="grams"))
+        if hearing.embedding:
+            found["all"] = (np.arange(width), replace(SIZES, hear="grams"))
+    return found
 
 
 # --- four emotions
@@ -142,12 +153,12 @@ def emopia(o: argparse.Namespace) -> dict:
     clip = np.array([f.name for f in files])[whole.file]
     inside = {n: np.isin(clip, list(clip_names(folder / "split" / n))) for n in ("train_clip.csv", "val_clip.csv", "test_clip.csv", "midibert_train.txt", "midibert_valid.txt", "midibert_test.txt")}
     out: dict = {"contamination": refuse_unclean("emopia", hearing), "failed": whole.failed, "target_official": 0.70, "anchors_official": {"logistic": 0.581, "LSTM with attention": 0.684}, "anchors_midibert": {"RNN": 0.541, "MidiBERT": 0.679}}
-    for name, columns in kinds(hearing).items():
+    for name, (columns, sizes) in kinds(hearing, e.x.shape[1]).items():
         part = part_of(e, columns)
         out[name] = {
-            "official": brief(judged(part.part(inside["train_clip.csv"] | inside["val_clip.csv"]), part.part(inside["test_clip.csv"]))),
-            "song_folds": brief(cross_validated(part, "style", SIZES, repeats=5, seed=SEED)),
-            "midibert_split": {"leak": "93 of 107 test clips share a song with training", **brief(judged(part.part(inside["midibert_train.txt"] | inside["midibert_valid.txt"]), part.part(inside["midibert_test.txt"])))},
+            "official": brief(judged(part.part(inside["train_clip.csv"] | inside["val_clip.csv"]), part.part(inside["test_clip.csv"]), sizes)),
+            "song_folds": brief(cross_validated(part, "style", sizes, repeats=5, seed=SEED)),
+            "midibert_split": {"leak": "93 of 107 test clips share a song with training", **brief(judged(part.part(inside["midibert_train.txt"] | inside["midibert_valid.txt"]), part.part(inside["midibert_test.txt"]), sizes))},
         }  # fmt: skip
     return out
 
@@ -156,7 +167,7 @@ def emopia(o: argparse.Namespace) -> dict:
 
 
 def haydn(o: argparse.Namespace) -> dict:
-    folder, hearing = unpacked(o.archives, o.work, "haydn-mozart"), Hearing("register", "")
+    folder, hearing = unpacked(o.archives, o.work, "haydn-mozart"), Hearing("register,grams", "")
     out: dict = {"contamination": refuse_unclean("haydn-mozart", hearing), "targets": {"HM285 LOO": 0.85, "HM285 LOQO": 0.82, "HM107 LOO": 0.86}, "published": {"HM285 LOO": 0.825, "HM285 LOQO": 0.790, "HM107 LOO": 0.841}}
     for name, protocols in (("HM285", ("LOO", "LOQO")), ("HM107", ("LOO",))):
         files = [f for c in ("Mozart", "Haydn") for f in sorted((folder / "data" / name / c).glob("*.krn"))]
@@ -164,24 +175,27 @@ def haydn(o: argparse.Namespace) -> dict:
         files = [files[i] for i in found.file]
         quartets = [quartet_of(f) for f in files]
         e = examples(found, np.array([f.parent.name for f in files]), np.unique(quartets, return_inverse=True)[1])
-        for protocol in protocols:
-            answers = left_out(e, np.arange(len(files)) if protocol == "LOO" else e.groups)
+        for protocol, (kind, (columns, sizes)) in product(protocols, kinds(hearing, e.x.shape[1]).items()):
+            if kind == "style inputs":
+                continue
+            answers = left_out(part_of(e, columns), np.arange(len(files)) if protocol == "LOO" else e.groups, sizes)
             theirs, _ = published(folder / "outputs" / f"predictions_scale0.6_df1_thresh1_{protocol}_{name}.csv")
             folds = published(folder / "outputs" / "predictions_scale0.6_df1_thresh1_LOQO_HM285.csv")[1] if name == "HM285" else quartets
             pairs = matched(quartets, folds)
             ours = answers.said[0] == answers.truth
             right = [bool(theirs[j]) == (files[i].parent.name == "Haydn") for i, j in pairs]
-            out[f"{name} {protocol}"] = {**brief(answers), "failed": found.failed, "mcnemar": {**mcnemar(ours[[i for i, _ in pairs]], right), "note": "on movements that are surely the paper's", "ours": float(np.mean(ours[[i for i, _ in pairs]])), "theirs": float(np.mean(right))}}
+            out[f"{name} {protocol}, {kind}"] = {**brief(answers), "failed": found.failed, "mcnemar": {**mcnemar(ours[[i for i, _ in pairs]], right), "note": "on movements that are surely the paper's", "ours": float(np.mean(ours[[i for i, _ in pairs]])), "theirs": float(np.mean(right))}}
     return out
 
 
-def left_out(e: Examples, folds: np.ndarray) -> Answers:
-    """What each piece was called by a fit without its fold."""
+def left_out(e: Examples, folds: np.ndarray, sizes: StyleSizes) -> Answers:
+    """What each piece was called by a fit without its fold. Inputs are standardised over all pieces, once; labels of a fold are never seen."""
     truth, classes = e.labels["style"], tuple(np.unique(e.labels["style"]).tolist())
-    p = np.zeros((len(truth), len(classes)))
+    model = bare(e, sizes)
+    like, p = model.likeness(model.points), np.zeros((len(truth), len(classes)))
     for fold in np.unique(folds):
-        test = folds == fold
-        p[test] = fit_set(e.part(~test), truth[~test], classes, SIZES).said_of(e.x[test])
+        train, test = np.flatnonzero(folds != fold), folds == fold
+        p[test] = fit_head(model, like, train, truth[train], classes, e.weights[train], sizes.ridge, "").probabilities(like[test])
     return Answers(classes, np.searchsorted(np.array(classes), truth), p[None], e.groups)
 
 
@@ -334,9 +348,9 @@ def far(o: argparse.Namespace) -> dict:
     model = open_model("style")
     _, _, test = house_examples(o, "test", 0)
     out: dict = {"house, test split": share(none(model, test.x))}
-    columns = np.r_[kinds(Hearing(ALL))["style inputs + vector"]]
     for name in ("pianist8", "emopia"):
-        out[name] = share(none(model, np.load(o.work / f"{name}.npz")["x"][:, columns]))
+        x = np.load(o.work / f"{name}.npz")["x"]
+        out[name] = share(none(model, x[:, kinds(Hearing(ALL), x.shape[1])["style inputs + vector"][0]]))
     rng = np.random.default_rng(SEED)
     noise = [noisy(between(s, s.notes), rng) for s in (decode(rows_of(open_corpus(o.corpus), p)) for p in training_pieces(open_corpus(o.corpus), "test")[:100] if p.notes < 2000)]
     out["test pieces with their pitches shuffled"] = share(none(model, model.hearing.inputs([encoded(s) for s in noise])))
@@ -344,7 +358,7 @@ def far(o: argparse.Namespace) -> dict:
 
 
 def none(model, x: np.ndarray) -> list[bool]:
-    return (model.distance(model.likeness(model.standard(x))) > 1).tolist()
+    return (model.distance(model.standard(x)) > 1).tolist()
 
 
 def noisy(score: Score, rng: np.random.Generator) -> Score:

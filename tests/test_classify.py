@@ -17,6 +17,7 @@ from zhiyin.formats.catalog import load, save
 from zhiyin.inference.classify import check_table, classify, classify_files, score_files, verdicts
 from zhiyin.inference.judge import Verdict, choose
 from zhiyin.inference.style_check import StyleCheck
+from zhiyin.inference.style_grams import SIZE, grams
 from zhiyin.inference.style_inputs import Hearing, windows
 from zhiyin.inference.style_model import StyleModel, distance_of, likeness, open_model, pack, rounded, softmax, unpack
 from zhiyin.measures.descriptors import DESCRIPTORS, NAMES
@@ -246,7 +247,7 @@ def test_inputs_hear_no_velocity_tempo_program_or_register():
     named = {DESCRIPTORS[i].left_out for i in plain.columns}
     assert named == {""} and not any(DESCRIPTORS[i].moves for i in plain.columns)
     assert len(more.columns) == len(plain.columns) + sum(d.left_out == "velocity" or d.moves for d in DESCRIPTORS)
-    with pytest.raises(InputError, match=r"Unknown kind of descriptors. Expected velocity, tempo, program, register. Received colour"):
+    with pytest.raises(InputError, match=r"Unknown kind of inputs. Expected velocity, tempo, program, register, grams. Received colour"):
         _ = Hearing("colour").columns
 
 
@@ -287,7 +288,7 @@ def test_a_fit_finds_what_is_there_and_chance_where_nothing_is():
     e, sizes = _examples(120), StyleSizes()
     model, told = fit(e, sizes)
     assert (told[0].said == told[0].truth).mean() > 0.85 and told[0].p.sum(axis=1) == pytest.approx(1)
-    assert 0 < model.limit < 10 and (model.distance(model.likeness(model.standard(e.x))) < 1).mean() > 0.9
+    assert 0 < model.limit < 10 and (model.distance(model.standard(e.x)) < 1).mean() > 0.9
     shuffled = np.random.default_rng(3).permutation(e.labels["style"])
     held = cross_fit(e, shuffled, ("a", "b", "c"), sizes)
     assert (held.said == held.truth).mean() < 0.55
@@ -342,3 +343,26 @@ def test_takes_that_are_not_agreed_are_not_chosen():
     agreed = Verdict((), 1.0, 0.0)
     assert choose(rows, [replace(agreed, agreed=False), agreed, replace(agreed, agreed=False)], 3) == [1]
     assert not replace(agreed, agreed=False).good and agreed.good
+
+
+# --- figures
+
+
+def test_figures_are_distributions_and_tell_pitch_and_pace():
+    first, moved = grams(dance("jig", 1)), grams(dance("jig", 1, tonic=67))
+    assert first.shape == (SIZE,) and first.dtype == np.float32
+    assert float((first**2).sum()) == pytest.approx(22, abs=1e-3)  # kinds of figures, each a distribution
+    assert 0 < float(first @ moved) < 21 and float(first @ grams(dance("jig", 1))) == pytest.approx(22, abs=1e-3)
+    drums = notes_array(onset=np.arange(8) * 240, duration=120, pitch=36, part=0)
+    assert not grams(Score(drums, regular_bars(1, 480, 4, 4), (Part("", 0, True),), 480)).any()
+    one = dance("jig", 1)
+    assert np.isfinite(grams(one.replace(notes=one.notes[:1]))).all()
+
+
+def test_a_package_that_hears_figures_comes_back(folder, tmp_path):
+    recipe = parse_recipe("family = 'style'\nhear = 'velocity,register,grams'\nembedding = ''", "mine")
+    found = train(folder, recipe=recipe, options=TrainOptions(out=tmp_path / "p", run_folder=tmp_path / "r")).package
+    model = open_model(found)
+    assert model.hearing.grams == SIZE and len(model.mean) == len(model.hearing.columns) + SIZE and model.width > 0
+    verdict = classify(dance("jig", 3), model=found)
+    assert verdict.style == "jig" and verdict.reasons_for and not verdict.none

@@ -18,7 +18,7 @@ from zhiyin.provenance.record import DISCLOSURE
 
 COMMAND = [sys.executable, "-m", "zhiyin.app.cli.main"]
 SHORT = ["--bars", "8", "--candidates", "2", "--takes", "1", "--seed", "5"]
-SUB_VERBS = {"corpus": ["list", "fetch", "check", "build", "remove"], "log": ["show", "verify", "key"], "models": ["list", "show", "check"], "evaluate": ["nats"]}
+SUB_VERBS = {"corpus": ["list", "fetch", "check", "build", "remove"], "log": ["show", "verify", "key"], "models": ["list", "show", "check"], "evaluate": ["nats", "style"]}
 
 
 def run(*arguments: str, **options) -> subprocess.CompletedProcess:

@@ -13,6 +13,7 @@ from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler
 from zhiyin.inference.selection import select, select_notes
 from zhiyin.inference.session import StepSession
+from zhiyin.inference.take import Take
 from zhiyin.score import Part, Score, bars_array, notes_array, regular_bars
 
 WINDOW = 256
@@ -48,7 +49,7 @@ def test_only_the_selection_changes(ticks, span, parts):
     assert set(kept) <= set(found) and len(set(found)) == len(found)
     assert set(rows_of(made, ~inside)) <= set(kept), "nothing new outside"
     bars = np.unique(made.bar_of(made.notes["onset"][inside]))
-    assert bars.tolist() == selection.bars.tolist(), "every bar that was asked for has notes"
+    assert len(bars) and set(bars.tolist()) <= set(selection.bars.tolist())
     last = int((score.bars["onset"] + score.bars["duration"])[selection.bars[-1]])
     new = set(found) - set(kept)
     assert new and all(onset + duration <= last for onset, duration, *_ in new), "nothing new hangs over"
@@ -105,18 +106,56 @@ def test_single_notes_are_replaced_among_those_that_stay():
     assert set(rows_of(score, ~gone)) <= set(rows_of(made, slice(None)))
 
 
-def test_given_rows_are_read_two_bars_ahead_and_the_part_that_writes_is_past():
+def test_what_stays_is_woven_among_the_new_notes():
     score = tune(parts=2)
     opened = open_score(score, select(score, "5-8", ["Part 2"]))
-    bars = opened.runs[0]
-    run = make_run(opened, sheet(opened), bars, opened.piece.rows[~opened.gone], 1)
-    request = run.request
-    assert set(request.past[:, 2]) == {1} and request.past[:, 0].max() + run.shift == 3
-    assert set(request.given[request.given[:, 0] + run.shift < 8][:, 2]) == {0}
-    after = request.given[request.given[:, 0] + run.shift >= 8]
-    assert set(after[:, 2]) == {0, 1} and after[:, 0].max() + run.shift == 9
-    assert (np.flatnonzero(request.written) + run.shift).tolist() == [4, 5, 6, 7]
+    request = _request(opened)
+    assert set(request.past[:, 2]) == {0, 1} and len(request.given) == 0
+    assert set(request.woven[:, 2]) == {0} and np.unique(request.woven[:, 0]).tolist() == np.flatnonzero(request.cells.any(axis=1)).tolist()
     assert (request.bars[:, 6] == 0).all(), "the harmony of what goes is not told"
+    take = Take(request)
+    read = []
+    while not take.done:
+        take.accept(np.array([33, 0, 0, 0, 0, 0]), np.zeros(6))  # nothing new is ever proposed
+        read.append(take.row[[7, 1, 2, 3]].tolist())
+    assert read[len(request.past) :][: len(request.woven)] == request.woven[:, :4].tolist()
+    assert take.rows == [], "woven rows are not new"
+
+
+def test_a_row_of_a_given_part_is_drawn_again_and_one_that_comes_late_makes_way():
+    score = tune(parts=2)
+    request = _request(open_score(score, select(score, "5-8", ["Part 2"])))
+    take = Take(request)
+    while not take.samples:
+        take.accept(np.zeros(6, dtype=int), np.zeros(6))
+    bar, position, part, pitch = request.woven[0, :4].tolist()
+    assert (bar - take.cursor, position, part) == (1, 0, 0)
+    assert take.astray(np.array([1, 0, 0, pitch - 1, 5, 0])), "the given part does not play that"
+    assert not take.astray(np.array([1, 0, 1, pitch - 12, 5, 0])), "the other part may, after it"
+    stubborn = take.copy()
+    stubborn.accept(np.array([1, 0, 0, pitch - 1, 5, 0]), np.zeros(6))
+    assert stubborn.rows == [] and stubborn.row[3] == pitch, "nor after the last draw"
+    take.accept(np.array([1, 0, 1, pitch - 12, 5, 0]), np.zeros(6))
+    assert take.rows == [] and take.row[3] == pitch, "the given note stands before it"
+    take.accept(np.array([0, 0, 1, pitch - 12, 5, 0]), np.zeros(6))
+    assert take.rows[0][:4] == [bar, 0, 1, pitch - 12]
+
+
+def test_given_rows_may_be_read_two_bars_ahead_instead():
+    score = tune(parts=2)
+    opened = open_score(score, select(score, "5-8", ["Part 2"]))
+    request = _request(opened, ahead=True)
+    shift = 4 - request.first
+    assert set(request.past[:, 2]) == {1} and request.past[:, 0].max() + shift == 3
+    assert set(request.given[request.given[:, 0] + shift < 8][:, 2]) == {0}
+    after = request.given[request.given[:, 0] + shift >= 8]
+    assert set(after[:, 2]) == {0, 1} and after[:, 0].max() + shift == 9
+    made = join(opened, write(opened, sampler(), sheet(opened, ahead=True), [1])[0].rows)
+    assert set(rows_of(score, ~opened.selection.gone)) <= set(rows_of(made, slice(None)))
+
+
+def _request(opened, **changes):
+    return make_run(opened, sheet(opened, **changes), opened.runs[0], opened.piece.rows[~opened.gone], 1).request
 
 
 def test_bars_longer_than_the_encoding_knows_are_cut_and_found_again():

@@ -109,6 +109,7 @@ def test_killed_in_the_middle_nothing_is_lost_or_doubled(folder, tmp_path):
 def test_list_finds_by_words(home, capsys):
     code, found = run(capsys, "list", "TUNE 3")
     assert code == 0 and [r["title"] for r in found["pieces"]] == ["Tune 3"] and found["files"][0].endswith("tune-3.mid")
+    assert run(capsys, "list", "%")[1]["pieces"] == []
     assert main(["library", "list", "no such"]) == 0
     assert "nothing there" in capsys.readouterr().err
     assert len(run(capsys, "list")[1]["pieces"]) == 6

@@ -30,12 +30,22 @@ def test_many_go_through_a_graph_that_finds_nearly_all(vectors):
     assert np.array_equal(near.search(vectors[9], 10), Nearest(vectors, exact_below=0).search(vectors[9], 10))
 
 
+def test_a_graph_is_kept_in_a_file_and_made_anew_where_the_file_is_not_its(vectors, tmp_path):
+    place = tmp_path / "graphs" / "g.voyager"
+    first = Nearest(vectors, exact_below=0, place=place).search(vectors[3], 10)
+    written = place.stat().st_mtime_ns
+    assert np.array_equal(Nearest(vectors, exact_below=0, place=place).search(vectors[3], 10), first) and place.stat().st_mtime_ns == written
+    place.write_bytes(place.read_bytes()[:1000])
+    assert np.array_equal(Nearest(vectors, exact_below=0, place=place).search(vectors[3], 10), first)
+    assert np.array_equal(Nearest(vectors[:50], exact_below=0, place=place).search(vectors[3], 1), [3])
+
+
 def test_more_than_there_are(vectors):
     assert len(Nearest(vectors[:4]).search(vectors[0], 9)) == len(Nearest(vectors[:4], exact_below=0).search(vectors[0], 9)) == 4
 
 
 def test_without_the_library_it_says_what_to_install(vectors, monkeypatch):
-    monkeypatch.setitem(sys.modules, "usearch.index", None)
+    monkeypatch.setitem(sys.modules, "voyager", None)
     with pytest.raises(InputError, match=r"3000 vectors need a graph, and its library is not installed. Expected the extra `recommend`.*pip install"):
         Nearest(vectors, exact_below=0)
 

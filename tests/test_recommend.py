@@ -1,6 +1,8 @@
 """`recommend`: to a listener, like files, with reasons; what it does where little or nothing is known."""
 
 import json
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -19,6 +21,7 @@ from zhiyin.library.events import Event, store_events
 from zhiyin.library.listeners import make_listener
 from zhiyin.library.pieces import find_piece
 from zhiyin.measures.descriptors import NAMES, index_of
+from zhiyin.recommenders.nearest import Nearest
 
 KINDS = {"waltz": (62, 1, (3, 4)), "duet": (67, 2, (4, 4))}
 
@@ -158,6 +161,26 @@ def test_alone_in_its_folder_a_file_has_nothing_to_be_compared_with(tmp_path, mo
     save(tune(8), tmp_path / "one.mid")
     with pytest.raises(InputError, match=r"There is nothing to choose from. .*hint: zhiyin library add FOLDER, or --in FOLDER"):
         recommend(like=[tmp_path / "one.mid"])
+
+
+def test_a_very_large_library_is_ranked_through_a_graph(library, folder, tmp_path, monkeypatch):
+    like(library, folder, "Mei", "waltz-0", "waltz-1")
+    exact = recommend("Mei", count=4, library=library)
+    monkeypatch.setattr("zhiyin.inference.shelf.EXACT_BELOW", 5)
+    monkeypatch.setitem(Nearest.__init__.__kwdefaults__, "exact_below", 5)
+    assert [i.piece for i in recommend("Mei", count=4, library=library).items] == [i.piece for i in exact.items]
+    assert len(list((tmp_path / "graphs").glob("*.voyager"))) == 1
+
+
+def test_the_light_install_is_enough(folder, tmp_path):
+    script = (
+        "import sys\nfor name in ('scipy', 'implicit', 'voyager', 'torch', 'sklearn', 'psycopg'): sys.modules[name] = None\n"
+        "import zhiyin as zy\nfrom zhiyin.library import open_library\nfrom zhiyin.inference.bring import add, rate\n"
+        f"add(open_library(), [{str(folder)!r}], workers=0)\nrate(open_library(), '1', 'Mei', 'like')\n"
+        "found = zy.recommend('Mei', count=3)\nassert len(found.items) == 3 and found.method == 'taste'"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=os.environ | {"ZHIYIN_HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
 
 
 def test_whom_to_recommend_to_must_be_said(library):

@@ -9,8 +9,8 @@ from zhiyin.corpus.store import open_corpus
 from zhiyin.encoding.sixteenths import CLASSES, NONE
 from zhiyin.errors import ControlError, InputError, PackageError, TrainingError
 from zhiyin.formats.catalog import save
-from zhiyin.inference.attributes import ATTRIBUTES
-from zhiyin.inference.latent import blend, push_of, vary_latent
+from zhiyin.inference.attributes import ATTRIBUTES, directions
+from zhiyin.inference.latent import blend, moved_along, push_of, vary_latent
 from zhiyin.inference.latent_space import LatentModel, latent_model, slerp, windows_of
 from zhiyin.models.vae import VAE, VAESizes, kl
 from zhiyin.provenance.package import load_package
@@ -171,7 +171,7 @@ def test_a_blend_goes_from_one_to_the_other(result):
     assert all((p.score.bars["duration"] == 48).all() for p in other.pieces)
 
 
-def test_neighbours_and_attributes(result):
+def test_neighbours_and_attributes(result, corpus):
     score = tune(12, seed=4)
     same = vary_latent(score, amount=0.0, takes=2, model=result.package, seed=1)
     assert np.array_equal(same.pieces[0].score.notes, same.pieces[1].score.notes)
@@ -180,11 +180,29 @@ def test_neighbours_and_attributes(result):
     again = vary_latent(score, amount=0.9, takes=2, temperature=1.0, model=result.package, seed=1)
     assert np.array_equal(far.pieces[1].score.notes, again.pieces[1].score.notes)
     assert len(vary_latent(score, amount=0.3, model=result.package, more=["density"]).score.notes) > 0
-    latent = latent_model(result.package)
-    line = windows_of(_piece(score), [0], 2)
-    mean, push = latent.encode(line.grid, line.length)[0], push_of(result.package, ["density"], [])
-    more, less = (latent.decode(mean + sign * push, line.length) for sign in (1, -1))
-    assert _onsets(more) > _onsets(less) and np.allclose(push, -push_of(result.package, [], ["density"]))
+    assert np.allclose(push_of(result.package, ["density"], []), -push_of(result.package, [], ["density"]))
+    pool = Windows(corpus, RECIPE).pool
+    grid = pool.take(np.arange(len(pool.begin)))
+    latents = np.zeros((len(grid), 4), dtype=np.float32)
+    for column, measure in enumerate(ATTRIBUTES.values()):
+        latents[:, column] = measure(grid)
+    for name, way in directions(latents, grid).items():
+        assert way[list(ATTRIBUTES).index(name)] > 0
+    latent, length = latent_model(result.package), pool.length[:40]
+    z = latent.encode(grid[:40], length)[0]
+    straight = z + 3 * 0.5 * push_of(result.package, ["density"], [])
+    z = {"as asked": moved_along(latent, z, length, push_of(result.package, ["density"], []), [("density", 1.0)], amount=0.5, seed=1), "plain": z, "straight": straight}
+    found = {name: ATTRIBUTES["density"](latent.decode(value, length)) for name, value in z.items()}
+    assert (found["as asked"] > found["plain"]).mean() >= (found["straight"] > found["plain"]).mean() > 0
+
+
+def test_attributes_of_known_bars():
+    grid = np.full((2, 1, 16, 1), 1, dtype=np.uint8)
+    grid[0, 0, [0, 4, 8, 12], 0] = [62, 66, 69, 74]
+    grid[1, 0, [0, 2, 6, 10, 14], 0] = [62, 65, 69, 74, 86]
+    assert ATTRIBUTES["density"](grid).tolist() == [1.0, 1.25] and ATTRIBUTES["range"](grid).tolist() == [12, 24]
+    assert ATTRIBUTES["syncopation"](grid).tolist() == [0.0, 0.6]
+    assert ATTRIBUTES["mode"](grid)[0] > 0 > ATTRIBUTES["mode"](grid)[1]
 
 
 BAD = [

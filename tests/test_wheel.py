@@ -29,6 +29,7 @@ def test_the_wheel_holds_what_a_user_needs(wheel):
     for needed in (
         "zhiyin/packages/default/manifest.json", "zhiyin/packages/default/step.onnx", "zhiyin/packages/default/weights.bin",
         "zhiyin/data/zhiyin.sf2", "zhiyin/recipes/classic.toml", "zhiyin/corpus/holdout.npz", "zhiyin/data/page/page.js",
+        "zhiyin/data/descriptor_scale.npz", "zhiyin/library/migrations/versions/m0001_first.py",
     ):  # fmt: skip
         assert needed in names, needed
     assert any(n.endswith("licenses/LICENSE") for n in names) and any(n.endswith("licenses/NOTICE") for n in names)

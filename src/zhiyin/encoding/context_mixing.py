@@ -20,7 +20,7 @@ SLOTS = 22  # log2 of the number of counters
 MASK = (1 << SLOTS) - 1
 P_BITS = 16  # of a probability given to the range coder
 LIMIT = 255  # a counter's memory: after so many bits its rate stays
-RATE = 10  # log2 of the inverse rate at which weights learn
+RATE = 9  # log2 of the inverse rate at which weights learn
 START_WEIGHT = 20_000  # of 65,536
 _SPREAD = 0x9E3779B1
 
@@ -61,23 +61,24 @@ class Mixer:
 
         contexts: one hash (32 bits) each; kind: which set of weights, small non-negative numbers.
         """
-        counters, stretch, trust, rates = self._counters, self._stretch, self._trust, self._rates
+        counters, stretch, trust, rates, squash = self._counters, self._stretch, self._trust, self._rates, self._squash
         node, spread = 1, kind << 9
         for shift in range(bits - 1, -1, -1):
             step = node * _SPREAD
             at = [((c ^ step) * 0x85EBCA6B >> 7) & MASK for c in contexts]
             seen = [counters[i] for i in at]
             said = [stretch[v >> 20] * trust[v & 1023] >> 8 for v in seen]
-            key = spread | (node if node < 512 else 0)
-            weights = self._weights.get(key)
-            if weights is None:
-                weights = self._weights[key] = [START_WEIGHT] * len(contexts)
-            total = sum([w * s for w, s in zip(weights, said)]) >> 16
-            p = self._squash[(total if total < 2047 else 2047) + 2048 if total > -2047 else 1]
+            by_node = self._set(spread | (node if node < 512 else 0), len(said))
+            known = sum([1 for v in seen if v & 1023 > 1])
+            by_known = self._set(-1 - ((kind & 15) << 9 | shift << 5 | known), len(said))
+            first = squash[_logit(sum([w * s for w, s in zip(by_node, said)]) >> 16)]
+            second = squash[_logit(sum([w * s for w, s in zip(by_known, said)]) >> 16)]
+            p = (first + second) >> 1
             bit = self.channel.bit(value >> shift & 1, p)
-            error = (bit << 16) - p
+            miss, other = ((bit << 16) - first), ((bit << 16) - second)
             for k, s in enumerate(said):
-                weights[k] += s * error >> RATE + 4
+                by_node[k] += s * miss >> RATE + 4
+                by_known[k] += s * other >> RATE + 5
             for i, v in zip(at, seen):
                 n = v & 1023
                 odds = v >> 10
@@ -85,6 +86,18 @@ class Mixer:
                 counters[i] = odds << 10 | (n + 1 if n < LIMIT else n)
             node = node << 1 | bit
         return node - (1 << bits)
+
+    def _set(self, key: int, size: int) -> list[int]:
+        """The weights of one set, made where they are new."""
+        weights = self._weights.get(key)
+        if weights is None:
+            weights = self._weights[key] = [START_WEIGHT] * size
+        return weights
+
+
+def _logit(total: int) -> int:
+    """A logit's place in the table of squash."""
+    return min(max(total, -2047), 2047) + 2048
 
 
 def mixed(*numbers: int) -> int:

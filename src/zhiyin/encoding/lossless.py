@@ -131,7 +131,10 @@ class _Walk:
         self.starts = [0]
         for length in self.lengths:
             self.starts.append(self.starts[-1] + length)
-        self.grid: dict[int, int] = {}  # (bar, position) hash -> what moved on from there
+        self.grid: dict[int, int] = {}  # (position, part) -> how it went on from there
+        self.spots: dict[int, tuple[int, int, int]] = {}  # (part, position, how many notes before it) -> the note there a bar ago
+        self.touch: dict[int, int] = {}  # (part, pitch) -> its last velocity
+        self.nth = 0
 
     def row(self, given: list[int] | None) -> list[int]:
         """Codes one row [bar, position, part, pitch, duration, velocity]."""
@@ -143,9 +146,13 @@ class _Walk:
         state = self.heard[part]
         if not same:
             self.chord = self.low = 0
-        pitch = self._pitch(given[3] if given else 0, part, state, position, now)
-        duration = self._duration(given[4] if given else 0, part, state, pitch, position, same)
-        velocity = self._velocity(given[5] if given else 0, part, state)
+        self.nth = self.nth + 1 if same and now == state.onset and state.turn else 0
+        spot = mixed(part, position, self.nth)
+        there = self.spots.get(spot, (128, 127, 31))
+        pitch = self._pitch(given[3] if given else 0, part, state, position, now, there)
+        duration = self._duration(given[4] if given else 0, part, state, pitch, position, same, there)
+        velocity = self._velocity(given[5] if given else 0, part, state, pitch, position, there)
+        self.spots[spot] = (pitch, duration, velocity)
         self._remember(state, part, (pitch, duration, velocity), now)
         self.bar, self.position, self.part, self.onset, self.last, self.began = bar, position, part, now, pitch, True
         return [bar, position, part, pitch, duration, velocity]
@@ -224,7 +231,7 @@ class _Walk:
             raise EncodingError("A part that is not there", expected=f"0..{self.parts - 1}", received=str(part))
         return part
 
-    def _pitch(self, value: int, part: int, s: _Part, position: int, now: int) -> int:
+    def _pitch(self, value: int, part: int, s: _Part, position: int, now: int, there: tuple[int, int, int]) -> int:
         """As the interval from the part's last note, modulo 128."""
         first, second = (s.pitch - s.before) & 127, (s.before - s.third) & 127
         guess = (s.guess[0] - s.pitch) & 127 if s.guess[3] else 128
@@ -236,11 +243,12 @@ class _Walk:
             mixed(41, first, fresh), mixed(42, first, second, fresh), mixed(43, s.pitch, fresh, part), mixed(44, s.pitch, s.before),
             mixed(45, guess, held), mixed(46, chord, low), mixed(47, chord, first, fresh), mixed(48, s.pitch % 12, self.chord),
             mixed(49, s.turn), mixed(50, s.pitch, chord, part), mixed(51, part, position, fresh, s.pitch % 12),
+            mixed(52, (there[0] - s.pitch) & 127 if there[0] < 128 else 128, fresh, min(self.nth, 7)), mixed(53, there[0], position, self.nth, s.pitch),
         )  # fmt: skip
         kind = PITCH + 16 * (1 + min(held, 3)) + 128 * fresh
         return (s.pitch + self.coder.mixer.symbol((value - s.pitch) & 127, 7, contexts, kind)) & 127
 
-    def _duration(self, value: int, part: int, s: _Part, pitch: int, position: int, same: bool) -> int:
+    def _duration(self, value: int, part: int, s: _Part, pitch: int, position: int, same: bool, there: tuple[int, int, int]) -> int:
         held = min(s.guess[3], 15)
         right = held and s.guess[0] == pitch
         beside = self.heard[self.part].duration if same else 200
@@ -248,17 +256,23 @@ class _Walk:
             mixed(61, part, s.duration), mixed(62, s.duration, s.last_duration, position % 24), mixed(63, position, self.lengths[-1]),
             mixed(64, position, s.duration), mixed(65, beside, part), mixed(66, s.guess[1] if right else 200, held), mixed(67, beside, s.duration, position % 24),
             mixed(68, s.turn), mixed(69, (pitch - s.pitch) & 127, s.duration),
+            mixed(70, there[1], there[0] == pitch, position % 24),
         )  # fmt: skip
         duration = self.coder.mixer.symbol(value, 7, contexts, DURATION + 16 * (1 + min(held, 3)))
         if duration >= len(_DURATIONS):
             raise EncodingError("No such duration", expected=f"0..{len(_DURATIONS) - 1}", received=str(duration))
         return duration
 
-    def _velocity(self, value: int, part: int, s: _Part) -> int:
-        contexts = (mixed(71, s.velocity), mixed(72, part, s.velocity), mixed(73, s.guess[2], s.velocity), mixed(74, self.heard[self.part].velocity, s.velocity))
+    def _velocity(self, value: int, part: int, s: _Part, pitch: int, position: int, there: tuple[int, int, int]) -> int:
+        touched = self.touch.get(part << 8 | pitch, 31)
+        contexts = (
+            mixed(71, s.velocity), mixed(72, part, s.velocity), mixed(73, s.guess[2], s.velocity), mixed(74, self.heard[self.part].velocity, s.velocity),
+            mixed(75, touched, pitch), mixed(76, touched, there[2], there[0] == pitch), mixed(77, position, pitch, touched),
+        )  # fmt: skip
         velocity = self.coder.mixer.symbol(value, 5, contexts, VELOCITY)
         if velocity > 16:
             raise EncodingError("No such velocity", expected="0..16", received=str(velocity))
+        self.touch[part << 8 | pitch] = velocity
         return velocity
 
     def _remember(self, s: _Part, part: int, note: tuple[int, int, int], now: int) -> None:

@@ -64,7 +64,8 @@ def prepare(frames: FrameSet, recipe: Recipe) -> tuple[FrameModel, FrameBatches]
     """The fresh network of a recipe (its seed decides the weights) and its batches."""
     head = str(recipe.sizes["head"])
     torch.manual_seed(recipe.seed)
-    model = build_frames(recipe.family, keys=frames.keys, **recipe.sizes, **_range(frames, recipe))
+    sizes = {k: v for k, v in recipe.sizes.items() if k != "head"}
+    model = build_frames(recipe.family, head, frames.keys, **sizes, **_range(frames, recipe))
     return model, FrameBatches(frames, recipe, first=head == "joint", whole=recipe.family != "transformer")
 
 
@@ -120,7 +121,7 @@ def means(pieces: Iterable[np.ndarray], *, first: bool) -> dict[str, Any]:
 def clean_pieces(batches: FrameBatches) -> list[int]:
     """Test pieces of whose tune at most half can be found in training: windows of 16 intervals of the top voice, in any key, rests left out."""
     known = {w for p in batches.pieces["train"] for w in _windows(p.frames)}
-    shares = [np.mean([w in known for w in _windows(p.frames)] or [0.0]) for p in batches.pieces["test"]]
+    shares = [np.mean([w in known for w in _windows(p.frames)] or [False]) for p in batches.pieces["test"]]
     return [i for i, share in enumerate(shares) if share <= 0.5]
 
 

@@ -82,7 +82,8 @@ def directions(latents: np.ndarray, grid: np.ndarray) -> dict[str, list[float]]:
     for name, measure in ATTRIBUTES.items():
         value = measure(grid)
         low, high = np.quantile(value, 0.25), np.quantile(value, 0.75)
-        if low < high:
-            vector = latents[value >= high].mean(0) - latents[value <= low].mean(0)
+        above = value >= high if low < high else value > high  # most windows have no syncopation at all
+        if above.any():
+            vector = latents[above].mean(0) - latents[value <= low].mean(0)
             out[name] = [round(float(x), 5) for x in vector]
     return out

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +35,7 @@ FILES_PER_TASK = 8
 SECONDS_PER_FILE = 120.0
 _MAX_BYTES = 1 << 28
 Progress = Callable[[int, int, str], None]
+Task = tuple[list[NewPiece], list[tuple[str, str]]]  # pieces read, failures with their reasons
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def _contents(files: Sequence[Path]) -> tuple[dict[str, str], list[tuple[str, st
     return contents, failures
 
 
-def _read_all(paths: Sequence[str], workers: int | None):
+def _read_all(paths: Sequence[str], workers: int | None) -> Iterator[Task]:
     tasks = [paths[i : i + FILES_PER_TASK] for i in range(0, len(paths), FILES_PER_TASK)]
     if workers == 0:
         for task in tasks:
@@ -157,8 +158,8 @@ def _read_all(paths: Sequence[str], workers: int | None):
 
 def _read_task(
     paths: Sequence[str], struck: Mapping[int, str], tell: Callable[[int], None]
-) -> tuple[list[NewPiece], list[tuple[str, str]]]:
-    """What a worker does: pieces read, and failures with their reasons."""
+) -> Task:
+    """What a worker does."""
     pieces, failures = [], []
     for number, path in enumerate(paths):
         if number in struck:
@@ -181,8 +182,13 @@ def rate(library: Library, piece: str, listener: str, kind: str, value: float = 
     """
     check_event(kind, value)
     listener = check_name(listener)
-    if Path(piece).expanduser().is_file():
-        store_pieces(library, [read_piece(Path(piece).expanduser())])
+    path = Path(piece).expanduser()
+    if path.is_file():
+        content = content_of_file(path)
+        if content in known_contents(library, (DESCRIPTORS, embedding_kind())):
+            place_files(library, {path.resolve().as_posix(): content})
+        else:
+            store_pieces(library, [read_piece(path)])
     number = find_piece(library, piece)
     store_events(library, [Event(listener, number, kind, value, int(time.time()) if at is None else at)])
     return {"piece": number, "title": piece_facts(library, number)["title"]}

@@ -111,8 +111,8 @@ def classify(piece: Any, *, model: str | Path | Package = "style", top: int = 3,
 
 def verdicts(model: StyleModel, x: np.ndarray, *, top: int = 3) -> list[Verdict]:
     """Verdicts of inputs (N, F), without reasons."""
-    like = model.likeness(model.standard(x))
-    distance = model.distance(like)
+    z = model.standard(x)
+    like, distance = model.likeness(z), model.distance(z)
     found: list[dict[str, tuple[Answer, ...]]] = [{} for _ in x]
     for head in model.heads:
         p = head.probabilities(like)

@@ -30,12 +30,14 @@ from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler, Written, window_of
 from zhiyin.inference.seams import Seam, seams
 from zhiyin.inference.selection import Selection
+from zhiyin.inference.surroundings import Surroundings
 from zhiyin.measures.playability import Problem, find_problems
 from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
 from zhiyin.version import __version__
 
+_ODDS = 10.0  # nats of the notes around a take that weigh as much as one nat a note of its own
 _AROUND = 8  # bars on either side that new bars are compared with
 
 
@@ -144,7 +146,7 @@ def edit(
     editor = Editor(job, package, options, sampler)
     takes = range(options.candidates)
     written, scores = editor.write(seed, takes)
-    verdicts = [editor.weigh(s, w) for s, w in zip(scores, written)]
+    verdicts = editor.weigh_all(scores, written)
     kept = pick_takes([w.rows for w in written], verdicts, options.takes, options.pick)
     old = [editor.old(scores[i]) for i in kept]
     known = check_given([scores[i] for i in kept], old, job.music.score, job.style or "", package)
@@ -165,13 +167,22 @@ class Editor:
             found = find_named("style", job.style, package.manifest.get("styles", ()))
             controls[CONTROL_COLUMN["style"]] = int(found["id"])
         sampling = make_sampling(package.manifest, options.temperature, options.top_p, options.min_p)
-        self.sheet = Sheet(sampling, controls, window_of(package), job.harmony, job.narrow)
+        self.sheet = Sheet(sampling, controls, window_of(package), harmony=job.harmony, narrow=job.narrow)
         self.sampler = sampler or Sampler(package)
+        self.surroundings = Surroundings(self.opened, package)
 
     def write(self, seed: int, takes: Sequence[int] | range) -> tuple[list[Written], list[Score]]:
         """The candidates with these numbers, and the scores they make."""
         written = write(self.opened, self.sampler, self.sheet, [take_seed(seed, k) for k in takes])
         return written, [self.job.join(self.opened, w.rows) for w in written]
+
+    def weigh_all(self, scores: Sequence[Score], written: Sequence[Written]) -> list[Verdict]:
+        """The verdicts of takes, each with what the notes around it say against it, compared with the best."""
+        verdicts = [self.weigh(s, w) for s, w in zip(scores, written)]
+        if len(verdicts) < 2:
+            return verdicts
+        around = np.array([self.surroundings.nats(w.rows) for w in written])
+        return [replace(v, penalty=v.penalty + float(a) / _ODDS) for v, a in zip(verdicts, around - around.min())]
 
     def weigh(self, score: Score, written: Written) -> Verdict:
         """Problems of the new bars, and what leaps at the seams and an odd density cost."""

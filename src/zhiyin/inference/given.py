@@ -7,7 +7,7 @@ and reads what earlier runs wrote). Words, files and the choice among takes are 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from zhiyin.inference.run_masks import run_masks
 from zhiyin.inference.sampler import Sampler, Written
 from zhiyin.measures.playability import KEYBOARDS
 
-_CONTEXT = 0.75  # share of the window that is read before the first written row
+_CONTEXT = 0.5  # share of the window that is read before the first written row
 _LEAST_BARS = 4
 _MOST_STEP = 24  # bars between the last row that is read and the first written one
 
@@ -47,12 +47,17 @@ class Run:
 @dataclass(frozen=True)
 class Sheet:
     """How takes are sampled: sampling, controls (int64 (5,)), window of the model, whether to say the harmony of the old
-    notes (column "chord"), and a last change of each run's request (constraints, places)."""
+    notes (column "chord"), and a last change of each run's request (constraints, places).
+
+    ahead: notes that stay are read as given rows, two bars ahead, those after the run too; else they are woven among the
+    new ones in their order, and what comes after the run is left to the choice among takes (see ``benchmarks/infill.py``).
+    """
 
     sampling: Sampling
     controls: np.ndarray
     window: int
     harmony: bool = False
+    ahead: bool = False
     narrow: Narrow | None = field(default=None)
 
 
@@ -64,7 +69,7 @@ def write(opened: Opened, sampler: Sampler, sheet: Sheet, seeds: Sequence[int]) 
     complete = np.ones(len(seeds), dtype=bool)
     for number, bars in enumerate(opened.runs):
         runs = [make_run(opened, sheet, bars, r, _seed_of(s, number)) for r, s in zip(rows, seeds)]
-        for i, written in enumerate(sampler.sample([r.request for r in runs])):
+        for i, written in enumerate(_heard(sampler, runs, sheet, rows)):
             found = written.rows.copy()
             found[:, BAR] += runs[i].shift
             found = _without_doubles(found, rows[i])
@@ -79,6 +84,20 @@ def write(opened: Opened, sampler: Sampler, sheet: Sheet, seeds: Sequence[int]) 
     ]
 
 
+def _heard(sampler: Sampler, runs: Sequence[Run], sheet: Sheet, rows: Sequence[np.ndarray]) -> list[Written]:
+    """What is written for runs; one that came out silent is written with its given notes read ahead, which leaves no bar empty."""
+    found = sampler.sample([r.request for r in runs])
+    silent = [i for i, w in enumerate(found) if not len(w.rows)]
+    if silent and not sheet.ahead:
+        ahead = replace(sheet, ahead=True)
+        again = [make_run(runs[i].opened, ahead, runs[i].bars, rows[i], runs[i].request.seed) for i in silent]
+        for i, run, written in zip(silent, again, sampler.sample([r.request for r in again])):
+            moved = written.rows.copy()
+            moved[:, BAR] += run.shift - runs[i].shift
+            found[i] = replace(written, rows=moved)
+    return found
+
+
 def _seed_of(seed: int, run: int) -> int:
     """Each run of a take has its own random numbers."""
     return seed if run == 0 else int(np.random.SeedSequence([seed, run, 0x72756E]).generate_state(1, np.uint32)[0])
@@ -88,24 +107,25 @@ def make_run(opened: Opened, sheet: Sheet, bars: np.ndarray, rows: np.ndarray, s
     """What the sampler is asked for one run, with the rows (int64 (R, 6)) that stand by then."""
     first, stop = int(bars[0]), int(bars[-1])
     writing = opened.cells[bars].any(axis=0)
-    past, given = split_rows(rows, writing, first, stop)
-    shift = _first_read(past, given, first, stop, int(_CONTEXT * sheet.window))
-    past, given = (_moved(r[r[:, BAR] >= shift], shift) for r in (past, given))
+    past, given = split_rows(rows, writing, first, stop) if sheet.ahead else (rows[rows[:, BAR] < first], rows[:0])
+    woven = rows[:0] if sheet.ahead else rows[(rows[:, BAR] >= first) & (rows[:, BAR] <= stop)]
+    shift = _first_read(past, np.concatenate([given, woven]), first, stop, int(_CONTEXT * sheet.window))
+    past, given, woven = (_moved(r[r[:, BAR] >= shift], shift) for r in (past, given, woven))
     table = opened.piece.bars[shift : stop + LOOKAHEAD + 2].astype(np.int64)
     if not sheet.harmony:
         table[:, BAR_COLUMN["chord"]] = 0
-    masks = run_masks(opened, table, shift, bars, rows)
+    masks = run_masks(opened, table, shift, bars, rows, beside=not sheet.ahead)
     single, hands = np.zeros(MAX_PARTS, dtype=bool), np.zeros(MAX_PARTS, dtype=bool)
     single[: len(opened.parts)] = opened.single
     hands[: len(opened.parts)] = [p.program in KEYBOARDS for p in opened.parts]
-    written = np.zeros(len(table), dtype=bool)
-    written[bars - shift] = True
+    cells = np.zeros((len(table), MAX_PARTS), dtype=bool)
+    cells[bars - shift, : len(opened.parts)] = opened.cells[bars]
     reach = np.where(opened.cells, opened.reach, 0).max(axis=1)[shift : shift + len(table)]
     loud = opened.piece.rows[:, VELOCITY] > 0
     request = Request(
         table, program_row([int(p) for p in opened.piece.programs]), sheet.controls, masks, sheet.sampling, seed=seed,
         past=past, given=given, first=first - shift, end_bar=stop - shift, single=single, hands=hands,
-        keep_velocity=bool(len(loud) and loud.mean() > 0.5), written=written, reach=reach,
+        keep_velocity=bool(len(loud) and loud.mean() > 0.5), woven=woven, cells=cells, reach=reach,
     )  # fmt: skip
     run = Run(request, shift, opened, bars)
     return sheet.narrow(run) if sheet.narrow else run

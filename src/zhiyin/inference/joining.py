@@ -24,7 +24,7 @@ def join(opened: Opened, rows: np.ndarray) -> Score:
     """The score with its selected notes replaced by new rows; all other notes, marks and bars as they were."""
     score = opened.score
     kept = score.notes[~opened.selection.gone]
-    new = fitted(score, kept, new_notes(opened, rows), opened)
+    new = fitted(score, kept, new_notes(opened, rows), opened) if len(rows) else score.notes[:0]
     marks = marks_after(score, opened.selection, kept, new)
     made = score.replace(notes=np.concatenate([kept, new]), marks=marks)
     return made.replace(marks=(*marks, *dress(made, opened.selection.cells, is_new(made, kept))))

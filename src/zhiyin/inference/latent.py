@@ -98,8 +98,7 @@ def vary_latent(
 ) -> Latents:  # fmt: skip
     """Neighbours of a piece in latent space: ``takes`` of them, as far off as ``amount`` (0..1) says.
 
-    more, less: attributes (density, range, syncopation, mode) to move along; with any, the first take moves along them only.
-    mode: more is major, less is minor.
+    more, less: attributes (density, range, syncopation, mode) to move along instead (``moved_along``). mode: more is major, less is minor.
     """
     if not 0 <= amount <= 1:
         raise ControlError("amount out of range", expected="0..1", received=f"{amount:g}")
@@ -113,17 +112,48 @@ def vary_latent(
     settings = {"method": "latent", "amount": amount, "more": list(more), "less": list(less), "part": part, "temperature": temperature, "seed": seed}
     inputs = [{"heard": music_of(score).heard["heard"]}]
     pieces = []
+    wishes = [(name, 1.0) for name in more] + [(name, -1.0) for name in less]
     for take in range(takes):
-        z = side.z + PUSH * amount * push
-        if take or not push.any():
-            noise = np.random.default_rng([seed, take]).standard_normal(z.shape).astype(np.float32)
-            z = slerp(z, noise, amount)
+        if wishes:
+            z = moved_along(latent, side.z, side.line.length, push, wishes, amount=amount, seed=seed + take)
+        else:
+            noise = np.random.default_rng([seed, take]).standard_normal(side.z.shape).astype(np.float32)
+            z = slerp(side.z, noise, amount)
         made = _written(latent, z, table, side, temperature, seed + take)
         pieces.append(_made("vary", made, package, {**settings, "take": take}, {"take": take}, inputs))
     return Latents(tuple(pieces), {**_shared(package, seed, table), "takes": [dict(p.report) for p in pieces]})
 
 
 PUSH = 3.0  # amount 1 moves by this many times the way from the lowest quarter of windows to the highest
+
+
+def moved_along(
+    latent: LatentModel, z: np.ndarray, length: np.ndarray, push: np.ndarray, wishes: Sequence[tuple[str, float]], *, amount: float, seed: int
+) -> np.ndarray:
+    """Latents (W, Z) moved along attributes, window by window: the nearest of CANDIDATES whose written notes really moved so.
+
+    wishes: (attribute, 1 = more or −1 = less) each; push: the sum of their directions. Candidates go along ``push`` by growing shares of
+    ``amount``, then beside it by chance. A window in which none moves all attributes keeps the one that goes straight along.
+    """
+    rng, plain = np.random.default_rng(seed), latent.decode(z, length)
+    before = {name: ATTRIBUTES[name](plain) for name, _ in wishes}
+    chosen, open_ = z + PUSH * amount * push, np.ones(len(z), dtype=bool)
+    for share, beside in CANDIDATES:
+        noise = rng.standard_normal(z.shape).astype(np.float32)
+        tried = slerp(z + PUSH * amount * share * push, noise, beside * amount)
+        grid = latent.decode(tried, length)
+        right = np.all([(ATTRIBUTES[name](grid) - before[name]) * sign > 1e-9 for name, sign in wishes], axis=0)
+        chosen = np.where((open_ & right)[:, None], tried, chosen)
+        open_ &= ~right
+        if not open_.any():
+            break
+    return chosen.astype(np.float32)
+
+
+CANDIDATES = (  # (share of the push, share of chance) of each candidate, nearest first
+    (0.5, 0.0), (1.0, 0.0), (0.5, 0.3), (1.0, 0.3), (0.5, 0.4), (1.0, 0.4), (1.5, 0.0), (1.5, 0.4), (1.0, 0.6), (1.5, 0.6), (1.0, 0.6), (1.5, 0.6),
+    (2.0, 0.0), (2.0, 0.4), (2.0, 0.6), (1.0, 0.8), (1.5, 0.8), (2.0, 0.8), (3.0, 0.4), (3.0, 0.6), (1.0, 0.8), (2.0, 0.8), (3.0, 0.8), (2.0, 1.0),
+)  # fmt: skip
 
 
 def push_of(package: Package, more: Sequence[str], less: Sequence[str]) -> np.ndarray:

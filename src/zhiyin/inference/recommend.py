@@ -20,10 +20,11 @@ from zhiyin.library import open_library
 from zhiyin.library.events import read_heard
 from zhiyin.library.store import Library
 from zhiyin.recommenders.diversify import diversify
-from zhiyin.recommenders.taste import fit_taste
+from zhiyin.recommenders.taste import Taste, fit_taste
 
 Progress = Callable[[int, int, str], None]
 MAX_COUNT = 1000
+_POOL = 5000  # pieces that a graph gives in a very large library, beside those heard
 
 
 @dataclass(frozen=True)
@@ -186,13 +187,23 @@ def _together(shelf: Shelf, ears: Ears, rows: np.ndarray, liking: np.ndarray, no
 def _scores(shelf: Shelf, ears: Ears, rows: np.ndarray, liking: np.ndarray, notes: list[str]) -> tuple[np.ndarray, str]:
     """Scores float (N,) and what gave them: taste; without a history popularity; without anybody's, what is typical."""
     if len(rows):
-        return fit_taste(shelf.features[rows], liking).mean(shelf.features).astype(np.float64), "taste"
+        return _tasted(shelf, fit_taste(shelf.features[rows], liking), len(rows)), "taste"
     counts = np.array([ears.popularity.get(int(i), 0.0) for i in shelf.ids])
     if counts.any():
         notes.append(f"nothing is known of what {ears.name} likes: pieces that others liked")
         return counts, "popularity"
     notes.append(f"nothing is known of what {ears.name} or anybody likes: pieces typical of the library, of all kinds")
     return (shelf.features @ shelf.features.mean(axis=0)).astype(np.float64), "typical"
+
+
+def _tasted(shelf: Shelf, taste: Taste, heard: int) -> np.ndarray:
+    """Expected liking float (N,); in a very large library only of the pieces that a graph finds near the taste, -inf for the rest."""
+    near = shelf.near(taste.weights, _POOL + heard)
+    if near is None:
+        return taste.mean(shelf.features).astype(np.float64)
+    scores = np.full(len(shelf), -np.inf)
+    scores[near] = taste.mean(shelf.features[near])
+    return scores
 
 
 def liked_reasons(shelf: Shelf, rows: np.ndarray, liking: np.ndarray, own: np.ndarray, described: np.ndarray) -> list[Reason]:

@@ -88,8 +88,9 @@ class Request:
     hands: bool (32,): keyboard parts, whose chords two hands must be able to take.
     final_steps: duration in steps that notes of the last bar get, 0 = as sampled. keep_velocity: write the sampled
     velocity (else "not given"; the composer sets dynamics afterwards).
-    written: bool (N,): bars in which new notes may begin (None = all from ``first`` on); the step past the last of them
-    ends the take. reach: int64 (N,): steps from a bar's onset to where its new notes must have ended (None = anywhere).
+    woven: int64 (W, 6): rows that stand among the new ones and are read as written in their order; where a new row would
+    come after the next of them, that one is read. cells: bool (N, 32): bars and parts in which new notes may begin (None =
+    all from ``first`` on); the step past the last bar of them, and of the woven rows, ends the take. reach: int64 (N,): steps from a bar's onset to where its new notes must have ended (None = anywhere).
     """
 
     bars: np.ndarray
@@ -111,5 +112,6 @@ class Request:
     final_steps: int = 0
     keep_velocity: bool = False
     max_rows_per_bar: int = 256
-    written: np.ndarray | None = None
+    woven: np.ndarray = field(default_factory=lambda: _NO_ROWS)
+    cells: np.ndarray | None = None
     reach: np.ndarray | None = None

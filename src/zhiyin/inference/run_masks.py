@@ -17,23 +17,28 @@ from zhiyin.inference.opened import Opened
 from zhiyin.inference.seams import OCTAVE, stretches
 
 
-def run_masks(opened: Opened, table: np.ndarray, shift: int, bars: np.ndarray, rows: np.ndarray) -> Masks:
-    """Ranges in the cells that are written and silence elsewhere; lines wait while a note that stays is sounding.
+def run_masks(
+    opened: Opened, table: np.ndarray, shift: int, bars: np.ndarray, rows: np.ndarray, *, beside: bool
+) -> Masks:
+    """Ranges in the cells that are written; lines wait while a note that stays is sounding. Elsewhere silence, or
+    (``beside``: woven rows stand there) what the parts that stay may play.
 
     The bar after the run is open to the step that ends it.
     """
     masks = plain_masks(table, opened.parts)
-    index, count = masks.pitch_index, len(table)
+    index, count, parts = masks.pitch_index, len(table), len(opened.parts)
     local = bars - shift
     free = np.zeros((count, MAX_PARTS), dtype=bool)
-    free[local, : len(opened.parts)] = opened.cells[bars]
+    free[local, :parts] = opened.cells[bars]
     after = int(local[-1]) + 1
     if after < count:
-        free[after, : len(opened.parts)] = opened.cells[bars].any(axis=0)
+        free[after, :parts] = opened.cells[bars].any(axis=0)
+    if beside:
+        free[local[0] : after + 1, :parts] |= ~opened.cells[bars[0] : bars[0] + after + 1 - local[0]][: count - local[0]]
     index[~free.repeat(index.shape[1], axis=0).reshape(index.shape)] = 0
     _silence_under_kept(opened, index, shift, bars, rows)
-    index[local[~(index[local] > 0).any(axis=(1, 2))]] = 0
     position = np.full(count, NO_POSITION, dtype=np.int64)
+    position[local[0] : after if beside else 0] = ANY_POSITION
     position[local] = GRID if opened.score.timing == "notated" else ANY_POSITION
     if after < count:
         position[after] = ANY_POSITION

@@ -18,6 +18,8 @@ from zhiyin.inference.session import Memory, StepSession, open_graph
 from zhiyin.inference.take import Take
 from zhiyin.provenance.package import Package
 
+_DRAWS = 3  # further draws for a row that went astray
+
 
 @dataclass(frozen=True)
 class Written:
@@ -122,6 +124,7 @@ class Run:
             if take.samples:
                 feed["uniform"][i] = take.uniform()
         found = self.session.look(self.memory, feed)
+        found = self._drawn_again(found)
         rows, nats = found["next"], found["nats"]
         refused = [i for i, n in enumerate(self.active) if self.takes[n].refuses(rows[i])]
         if refused:
@@ -130,6 +133,17 @@ class Run:
             second = self.session.look(self.memory, feed)
             rows[refused], nats[refused] = second["next"][refused], second["nats"][refused]
         return Looked(found, rows, nats)
+
+    def _drawn_again(self, found: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Rows that went astray drawn again, a few times."""
+        for _ in range(_DRAWS):
+            astray = [i for i, n in enumerate(self.active) if self.takes[n].astray(found["next"][i])]
+            if not astray:
+                break
+            for i in astray:
+                self.feed["uniform"][i] = self.takes[self.active[i]].uniform()
+            found = self.session.look(self.memory, self.feed)
+        return found
 
     def move(self, looked: Looked) -> None:
         """Takes what was looked up: memory and takes move on by one row."""

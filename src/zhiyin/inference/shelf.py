@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from zhiyin.errors import ZhiyinError
+from zhiyin.files import data_folder
 from zhiyin.formats.catalog import load
 from zhiyin.inference.bring import DESCRIPTORS, embedding_kind
 from zhiyin.inference.embed import embedder
@@ -17,6 +19,7 @@ from zhiyin.inference.features import features
 from zhiyin.library.pieces import list_pieces, read_vectors
 from zhiyin.library.store import Library
 from zhiyin.measures.descriptors import NAMES, describe
+from zhiyin.recommenders.nearest import EXACT_BELOW, Nearest
 
 Progress = Callable[[int, int, str], None]
 
@@ -43,6 +46,14 @@ class Shelf:
     def features(self) -> np.ndarray:
         """float32 (N, F), rows of length 1."""
         return features(self.descriptors, self.embeddings)
+
+    def near(self, query: np.ndarray, count: int) -> np.ndarray | None:
+        """Rows of the ``count`` pieces with the largest dot product to a query (F,), through a graph kept in the data folder; None
+        where the shelf is small enough to look at every piece."""
+        if len(self) < EXACT_BELOW:
+            return None
+        key = hashlib.sha256(self.ids.tobytes() + self.features[:: max(1, len(self) // 64)].tobytes()).hexdigest()[:24]
+        return Nearest(self.features, place=data_folder() / "graphs" / f"{key}.voyager").search(query, count)
 
 
 def shelf_of_library(library: Library) -> Shelf:

@@ -43,9 +43,9 @@ class StyleCheck:
     def hear(self, score: Score) -> Heard:
         """What a take is taken for; one of too few notes is far from everything."""
         try:
-            like = self.model.likeness(self.model.standard(self.model.hearing.inputs([encoded(score)])))
+            z = self.model.standard(self.model.hearing.inputs([encoded(score)]))
         except InputError:
             return Heard(self.style, "", 0.0, True)
-        p = self.head.probabilities(like)[0]
-        far = bool(self.model.distance(like)[0] > 1)
+        p = self.head.probabilities(self.model.likeness(z))[0]
+        far = bool(self.model.distance(z)[0] > 1)
         return Heard(self.style, self.head.classes[int(p.argmax())], float(p[self.head.classes.index(self.style)]), far)

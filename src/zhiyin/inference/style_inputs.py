@@ -16,6 +16,7 @@ import numpy as np
 from zhiyin.encoding import EncodedPiece, decode, encode
 from zhiyin.errors import InputError
 from zhiyin.inference.embed import Embedder, embedder
+from zhiyin.inference.style_grams import SIZE, grams
 from zhiyin.measures.descriptors import DESCRIPTORS, describe
 from zhiyin.score import Score
 
@@ -23,7 +24,7 @@ INPUTS = "style-inputs/1"
 FEWEST_NOTES = 8
 EXCERPT = 256  # rows of the excerpt that is embedded
 WINDOW_BARS, MOST_WINDOWS, FEWEST_IN_WINDOW = 4, 24, 6
-HEARD = ("velocity", "tempo", "program", "register")  # what a classifier of one's own files may be told to hear besides
+HEARD = ("velocity", "tempo", "program", "register", "grams")  # what a classifier of one's own files may be told to hear besides
 
 
 @dataclass(frozen=True)
@@ -34,20 +35,35 @@ class Hearing:
     embedding: str = "embedding"
 
     @cached_property
+    def also(self) -> frozenset[str]:
+        """The words of ``hear``; InputError for one that is not known."""
+        also = frozenset(w.strip() for w in self.hear.split(",") if w.strip())
+        if unknown := also - set(HEARD):
+            raise InputError("Unknown kind of inputs", expected=", ".join(HEARD), received=", ".join(sorted(unknown)))
+        return also
+
+    @cached_property
     def columns(self) -> tuple[int, ...]:
         """Columns of ``describe`` that are inputs: style inputs that do not move with transposition, and what is heard besides."""
-        also = {w.strip() for w in self.hear.split(",") if w.strip()}
-        if unknown := also - set(HEARD):
-            raise InputError("Unknown kind of descriptors", expected=", ".join(HEARD), received=", ".join(sorted(unknown)))
         return tuple(
             i for i, d in enumerate(DESCRIPTORS)
-            if (not d.left_out or d.left_out in also) and (not d.moves or "register" in also)
+            if (not d.left_out or d.left_out in self.also) and (not d.moves or "register" in self.also)
         )  # fmt: skip
 
+    @property
+    def grams(self) -> int:
+        """How many of the inputs, the last ones, are the profile of figures (``style_grams``)."""
+        return SIZE if "grams" in self.also else 0
+
     def inputs(self, pieces: Sequence[EncodedPiece]) -> np.ndarray:
-        """Inputs of pieces, float32 (N, F): descriptors (of ``columns``), then the embedding."""
-        described = np.stack([self.described(decode(p)) for p in pieces])
-        return np.hstack([described, embedded(pieces, embedder(self.embedding))]) if self.embedding else described
+        """Inputs of pieces, float32 (N, F): descriptors (of ``columns``), the embedding, the profile of figures."""
+        scores = [decode(p) for p in pieces]
+        blocks = [np.stack([self.described(s) for s in scores])]
+        if self.embedding:
+            blocks.append(embedded(pieces, embedder(self.embedding)))
+        if self.grams:
+            blocks.append(np.stack([grams(s) for s in scores]))
+        return np.hstack(blocks)
 
     def described(self, score: Score) -> np.ndarray:
         """The descriptors of a score that are inputs, float32 (len(columns),)."""

@@ -6,6 +6,8 @@
     probabilities = softmax(scores / T)                  T fitted on folds that the scores were not fitted on
     distance = root mean square over inputs and the five nearest points of z - point_n
 
+Where figures are heard, too (``style_grams``), their profiles g have a likeness of their own, exp(-|g - g_n|^2 / width), and k is the mean of both.
+
 scikit-learn fits the arrays (``training/style_fit.py``); numpy alone uses them. Never a pickle.
 """
 
@@ -57,13 +59,14 @@ class Head:
 @dataclass(frozen=True)
 class StyleModel:
     """A classifier of several label sets over the same inputs. mean, scale: (F,); points: float32 (N, F), standardised training pieces;
-    limit: the distance beyond which a piece is none of these."""
+    limit: the distance beyond which a piece is none of these; width: of the likeness of profiles (0 = none are heard)."""
 
     mean: np.ndarray
     scale: np.ndarray
     points: np.ndarray
     gamma: float
     limit: float = np.inf
+    width: float = 0.0
     heads: tuple[Head, ...] = ()
     hearing: Hearing = field(default_factory=Hearing)
     name: str = ""
@@ -72,13 +75,23 @@ class StyleModel:
         """Inputs (n, F) on one footing."""
         return np.clip((x - self.mean) / self.scale, -CLIP, CLIP).astype(np.float32)
 
+    @property
+    def lead(self) -> int:
+        """How many inputs come before the profile of figures."""
+        return len(self.mean) - self.hearing.grams
+
     def likeness(self, z: np.ndarray) -> np.ndarray:
         """Gaussian likeness (n, N) of standardised inputs to the points."""
-        return likeness(z, self.points, self.gamma)
+        near, lead = self.near(z), self.lead
+        return near if lead == len(self.mean) else (near + likeness(z[:, lead:], self.points[:, lead:], (len(self.mean) - lead) / self.width)) / 2
 
-    def distance(self, like: np.ndarray) -> np.ndarray:
-        """How far (n,) pieces of likeness (n, N) lie from the training music, 1 = as far as its own unseen pieces hardly ever lie."""
-        return distance_of(like, self.gamma) / self.limit
+    def near(self, z: np.ndarray) -> np.ndarray:
+        """Likeness (n, N) by descriptors and embedding alone."""
+        return likeness(z[:, : self.lead], self.points[:, : self.lead], self.gamma)
+
+    def distance(self, z: np.ndarray) -> np.ndarray:
+        """How far (n,) standardised inputs lie from the training music, 1 = as far as its own unseen pieces hardly ever lie."""
+        return distance_of(self.near(z), self.gamma) / self.limit
 
     def said_of(self, x: np.ndarray, head: int = 0) -> np.ndarray:
         """Probabilities (n, C) of one head for inputs (n, F) as they were measured."""
@@ -111,17 +124,22 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return e / e.sum(axis=1, keepdims=True)
 
 
-def rounded(z: np.ndarray) -> np.ndarray:
-    """Standardised inputs as they are kept: in steps of an int8, float32."""
-    return (np.round(np.clip(z, -CLIP, CLIP) * STEPS) / STEPS).astype(np.float32)
+def rounded(z: np.ndarray, grams: int = 0) -> np.ndarray:
+    """Standardised inputs as they are kept, float32: in steps of an int8, the last ``grams`` as float16."""
+    lead = z.shape[1] - grams
+    kept = [np.round(np.clip(z[:, :lead], -CLIP, CLIP) * STEPS) / STEPS, z[:, lead:].astype(np.float16)]
+    return np.hstack(kept).astype(np.float32)
 
 
 def pack(model: StyleModel) -> bytes:
     """The arrays of a model as one .npz (names of labels stand in the manifest)."""
     arrays: dict[str, np.ndarray] = {
         "mean": model.mean.astype(np.float32), "scale": model.scale.astype(np.float32),
-        "points": np.round(model.points * STEPS).astype(np.int8), "reach": np.array([model.gamma, model.limit]),
+        "points": np.round(model.points[:, : model.lead] * STEPS).astype(np.int8),
+        "reach": np.array([model.gamma, model.limit, model.width]),
     }  # fmt: skip
+    if model.hearing.grams:
+        arrays["grams"] = model.points[:, model.lead :].astype(np.float16)
     for i, head in enumerate(model.heads):
         arrays |= {
             f"rows{i}": head.rows.astype(np.int32), f"weight{i}": head.weight.astype(np.float16), f"means{i}": head.means.astype(np.float16),
@@ -137,6 +155,8 @@ def unpack(data: bytes, names: Sequence[Mapping[str, Any]], hearing: Hearing | N
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as a:
             points = a["points"].astype(np.float32) / np.float32(STEPS)
+            if hearing is not None and hearing.grams:
+                points = np.hstack([points, a["grams"].astype(np.float32)])
             heads = tuple(_head(a, i, n) for i, n in enumerate(names))
             model = StyleModel(a["mean"], a["scale"], points, *map(float, a["reach"]), heads, hearing or Hearing(), name)
     except (KeyError, ValueError, OSError, TypeError) as e:

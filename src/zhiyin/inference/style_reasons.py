@@ -50,7 +50,7 @@ def reasons(model: StyleModel, head: Head, x: np.ndarray, answer: int, most: int
     others = _others(head.probabilities(model.likeness(z[None]))[0], answer)
     usual, elsewhere = head.means[:, answer], head.means @ others
     spoke = _integrated(model, head, elsewhere, z, np.eye(len(others))[answer] - others)
-    nearer = np.abs(z - elsewhere) - np.abs(z - usual)  # > 0: more like the answer
+    nearer = (np.abs(z - elsewhere) - np.abs(z - usual))[: len(spoke)]  # > 0: more like the answer
     spoke = np.where(np.sign(spoke) == np.sign(nearer), spoke, 0) / max(float(np.abs(spoke).sum()), 1e-12)
     both: tuple[list[Reason], list[Reason]] = ([], [])
     told: set[str] = set()
@@ -65,11 +65,13 @@ def reasons(model: StyleModel, head: Head, x: np.ndarray, answer: int, most: int
 
 
 def _integrated(model: StyleModel, head: Head, begin: np.ndarray, end: np.ndarray, contrast: np.ndarray) -> np.ndarray:
-    """What each input (F,) added to the contrast (C,) of the scores on the straight way from begin to end."""
-    points, pull = model.points[head.rows], head.weight @ contrast
+    """What each input (descriptors and embedding) added to the contrast (C,) of the scores on the straight way from begin to end."""
+    lead = model.lead  # profiles of figures have no words
+    begin, end = begin[:lead], end[:lead]
+    points, pull = model.points[head.rows, :lead], head.weight @ contrast
     way = begin + (np.arange(WAY)[:, None] + 0.5) / WAY * (end - begin)
-    like = model.likeness(way.astype(np.float32))[:, head.rows] * pull
-    slope = 2 * model.gamma / len(end) * (like @ points - like.sum(axis=1)[:, None] * way)
+    like = model.near(way.astype(np.float32))[:, head.rows] * pull
+    slope = 2 * model.gamma / lead * (like @ points - like.sum(axis=1)[:, None] * way)
     return np.asarray(slope.mean(axis=0) * (end - begin))
 
 

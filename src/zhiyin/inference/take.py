@@ -21,7 +21,7 @@ from zhiyin.measures.playability import two_hands
 _FREE = np.full(6, -1, dtype=np.int64)  # nothing is forced
 _PLACED = np.array([True, True, True, False, True, False])  # fields that places name
 _BLOCK = 64  # rows of random numbers drawn at a time
-_CHANGING = ("rows", "nats", "last", "last_pitch", "row", "position_index", "_owed", "_written", "_ready", "_chord")
+_CHANGING = ("rows", "nats", "last", "last_pitch", "row", "position_index", "_owed", "_written", "_ready", "_chord", "_woven")
 
 
 class Take:
@@ -58,7 +58,8 @@ class Take:
         self._bass_struck = False
         self._final_class = int(duration_class(request.final_steps)) if request.final_steps else -1
         self._place = 0
-        self._following, self._stop = _following(request.written, count)
+        self._following, self._stop = _following(_open_bars(request), count)
+        self._woven: deque[list[int]] = deque([int(v) for v in r] for r in request.woven)
         self.pitches: np.ndarray | None = None  # what the lead leaves of the next place's pitches, bool (128,)
         self._past_left = len(request.past)
         self._queue_given(LOOKAHEAD)
@@ -134,6 +135,34 @@ class Take:
             return False
         return not two_hands([*self._chord, int(sampled[3])])
 
+    def astray(self, sampled: np.ndarray) -> bool:
+        """Whether a sampled row belongs to a part that is given, before the next woven row: it is drawn again."""
+        cells = self.request.cells
+        if not self._woven or cells is None or not self.samples or len(self.request.places):
+            return False
+        bar = self.cursor + int(sampled[0])
+        return self._comes_first(sampled) and not cells[bar, int(sampled[2])]
+
+    def _comes_first(self, sampled: np.ndarray) -> bool:
+        """Whether a sampled row stands before the next woven one (a note of a place also where they stand together)."""
+        bar, following = self.cursor + int(sampled[0]), self._woven[0]
+        if int(sampled[0]) == END or bar > self._stop:
+            return False
+        if len(self.request.places):
+            return (bar, int(sampled[1]), int(sampled[2])) <= tuple(following[:PITCH])
+        return (bar, *(int(v) for v in sampled[1:4])) < tuple(following[: PITCH + 1])
+
+    def _read_woven(self) -> None:
+        """Reads the next woven row; behind the last of them only the cells that are written stay open."""
+        row = self._woven.popleft()
+        cells = self.request.cells
+        if not self._woven and cells is not None:
+            self._following, _ = _following(cells.any(axis=1), len(cells))
+            free = cells.copy()
+            free[self._stop + 1 :] = cells.any(axis=0)
+            self.pitch_index = self.pitch_index * free[:, None, :]
+        self._read_written(row, new=False)
+
     def accept(self, sampled: np.ndarray, nats: np.ndarray) -> None:
         """Takes the graph's answer: moves on to the next row to read (a waiting one, or the one just written)."""
         if self.done:
@@ -143,6 +172,12 @@ class Take:
             return
         step = int(sampled[0])
         bar = self.cursor + step
+        if step == END and len(self.request.places):
+            self.done = True
+            return
+        if self._woven and (self.astray(sampled) or not self._comes_first(sampled)):
+            self._read_woven()
+            return
         if step == END or bar > self._stop:
             self.done = True
             return
@@ -172,8 +207,8 @@ class Take:
         self.row[:] = (step, *row[1:], GIVEN, row[BAR], self.cursor)
         self.last_pitch[row[PART]] = row[PITCH]
 
-    def _read_written(self, row: list[int]) -> None:
-        """Makes a written row the one that is read next."""
+    def _read_written(self, row: list[int], *, new: bool = True) -> None:
+        """Makes a written row the one that is read next; one that is not ``new`` was there before."""
         bar = row[BAR]
         self.row[:] = (bar - self.cursor, *row[1:], WRITTEN, bar, bar)
         self._in_bar = self._in_bar + 1 if bar == self.cursor else 1
@@ -189,7 +224,7 @@ class Take:
             self._past_left -= 1
             if not self._past_left:
                 self._queue_returns(self.request.first)
-        else:
+        elif new:
             self.rows.append(row)
             self._by_bar.setdefault(bar, []).append(row)
         if bar == self.last_bar:
@@ -268,10 +303,19 @@ class Take:
             self.pitch_index[self.last_bar, :, part] = row
 
 
-def _following(written: np.ndarray | None, count: int) -> tuple[np.ndarray, int]:
-    """The first bar at or after each that may be written in, int (count + 1,) (past the last: the bar after it), and the last."""
-    if written is None:
+def _open_bars(request: Request) -> np.ndarray | None:
+    """Bars that hold new or woven rows: bool (N,); None where all from the first on do."""
+    if request.cells is None:
+        return None
+    bars = request.cells.any(axis=1)
+    bars[request.woven[:, BAR]] = True
+    return bars
+
+
+def _following(open_bars: np.ndarray | None, count: int) -> tuple[np.ndarray, int]:
+    """The first open bar at or after each, int (count + 1,) (past the last: the bar after it), and the last."""
+    if open_bars is None:
         return np.arange(count + 1), count - 1
-    rows = np.flatnonzero(written)
+    rows = np.flatnonzero(open_bars)
     stop = int(rows[-1])
     return np.r_[rows, stop + 1][np.searchsorted(rows, np.arange(count + 1))], stop

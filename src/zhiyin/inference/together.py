@@ -28,8 +28,11 @@ class Together:
     liked: np.ndarray
 
     def blend(self, taste: np.ndarray) -> np.ndarray:
-        """The blended scores, float (N,)."""
-        return _z(taste) + self.weight * _z(self.scores)
+        """The blended scores, float (N,); -inf stays."""
+        known = np.isfinite(taste)
+        out = np.full(len(taste), -np.inf)
+        out[known] = _z(taste[known]) + self.weight * _z(self.scores)[known]
+        return out
 
     def because(self, piece: int, count: int = 2) -> list[int]:
         """Liked pieces (rows of the shelf) whose other listeners like ``piece``, the one with most of them first."""

@@ -23,6 +23,7 @@ from zhiyin.inference.contour import Contour
 from zhiyin.inference.edit import Edition, EditOptions, Job, Music, edit, read_music
 from zhiyin.inference.given import Run
 from zhiyin.inference.instruments import Instrument
+from zhiyin.inference.latent import Latents, vary_latent
 from zhiyin.inference.masks import PitchSets, class_mask, range_mask
 from zhiyin.inference.narrowing import Asked, open_asked
 from zhiyin.inference.opened import Opened
@@ -32,13 +33,17 @@ from zhiyin.provenance.package import Package
 from zhiyin.score import UNSPELLED, Score
 
 KEEPS = ("rhythm", "harmony", "contour")
+METHODS = ("masked", "latent")
 
 
 def vary(
     source: Score | str | Path,
     *,
+    method: str = "masked",
     keep: str = "rhythm",
     amount: float = 0.3,
+    more: Sequence[str] = (),
+    less: Sequence[str] = (),
     span: str | None = None,
     parts: Sequence[str | int] = (),
     lock: Sequence[str] = (),
@@ -49,13 +54,21 @@ def vary(
     seed: int | None = None,
     options: EditOptions | None = None,
     sampler: Sampler | None = None,
-) -> Edition:
+) -> Edition | Latents:
     """A variation: ``amount`` (0..1) of the notes (of the bars, where harmony stays) written anew, ``keep`` as it is.
 
     span, parts, lock, scale, ranges: as in ``infill`` (the whole piece by default). Which notes change depends on the
-    seed alone. Raises ControlError for what cannot be met.
+    seed alone. method "latent": neighbours of a melody in the latent space of a package (see ``latent.vary_latent``);
+    more, less: its attributes. Raises ControlError for what cannot be met.
     """
     music = read_music(source)
+    if method == "latent":
+        return _in_latent_space(music.score, amount, more, less, parts, model, seed, options or EditOptions())
+    if method not in METHODS or more or less:
+        raise ControlError(
+            "Attributes need a latent space" if method in METHODS else "Unknown method", expected=" or ".join(METHODS),
+            received=repr(method), hint="more and less go with the method latent",
+        )  # fmt: skip
     seed = secrets.randbelow(2**31) if seed is None else seed
     settings = {
         "keep": keep, "amount": amount, "span": span, "parts": list(parts), "lock": list(lock),
@@ -63,6 +76,19 @@ def vary(
     }  # fmt: skip
     job = vary_job(music, {k: v for k, v in settings.items() if v is not None}, style)
     return edit(job, model=model, seed=seed, options=options, sampler=sampler)
+
+
+def _in_latent_space(
+    score: Score, amount: float, more: Sequence[str], less: Sequence[str], parts: Sequence[str | int],
+    model: str | Path | Package, seed: int | None, options: EditOptions,
+) -> Latents:  # fmt: skip
+    if len(parts) > 1 or any(not str(p).isdigit() for p in parts):
+        raise ControlError("A latent space reads one part", expected="its number, from 1", received=", ".join(map(str, parts)))
+    temperature = options.temperature if isinstance(options.temperature, (int, float)) else 0.0
+    return vary_latent(
+        score, amount=amount, takes=options.takes, more=more, less=less, part=int(parts[0]) if parts else None,
+        model="melody" if model == "default" else model, temperature=temperature, seed=seed,
+    )  # fmt: skip
 
 
 def vary_job(music: Music, settings: Mapping[str, Any], style: str | None = None) -> Job:

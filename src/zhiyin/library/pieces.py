@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, delete, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, delete, func, or_, select
 
 from zhiyin.errors import InputError, near_names
 from zhiyin.library.schema import EVENT, FILE, PIECE, VECTOR
@@ -93,11 +93,8 @@ def list_pieces(library: Library, words: str = "", ids: Sequence[int] | None = N
     """Pieces by title: id, title, composer, style, notes, bars, seconds, content, files. words: part of title, composer or path."""
     query = select(*(PIECE.c[n] for n in ("id", "title", "composer", "style", "notes", "bars", "seconds", "content")))
     if words:
-        like = f"%{words.lower()}%"
-        here = select(FILE.c.piece_id).where(func.lower(FILE.c.path).like(like))
-        query = query.where(
-            or_(func.lower(PIECE.c.title).like(like), func.lower(PIECE.c.composer).like(like), PIECE.c.id.in_(here))
-        )
+        here = select(FILE.c.piece_id).where(_holds(FILE.c.path, words))
+        query = query.where(or_(_holds(PIECE.c.title, words), _holds(PIECE.c.composer, words), PIECE.c.id.in_(here)))
     wanted = None if ids is None else set(ids)
     with library.read() as connection:
         rows = [dict(r) for r in connection.execute(query.order_by(PIECE.c.title, PIECE.c.id)).mappings()]
@@ -106,6 +103,11 @@ def list_pieces(library: Library, words: str = "", ids: Sequence[int] | None = N
         for owner, path in connection.execute(select(FILE.c.piece_id, FILE.c.path).order_by(FILE.c.path)):
             places.setdefault(owner, []).append(path)
     return [r | {"files": places.get(r["id"], [])} for r in rows]
+
+
+def _holds(column: Column[str], words: str) -> ColumnElement[bool]:
+    """Whether a text holds words, in capitals or not; % and _ stand for themselves."""
+    return func.lower(column).contains(words.lower(), autoescape=True)
 
 
 def find_piece(library: Library, text: str) -> int:
@@ -131,7 +133,7 @@ def find_piece(library: Library, text: str) -> int:
     )
 
 
-def _ways(text: str) -> list:
+def _ways(text: str) -> list[Select[tuple[int]]]:
     ways = [select(FILE.c.piece_id).where(FILE.c.path == path_text(text))]
     if text.isdecimal() and len(text) < 10:
         ways.insert(0, select(PIECE.c.id).where(PIECE.c.id == int(text)))

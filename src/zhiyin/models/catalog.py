@@ -1,4 +1,4 @@
-"""The families of networks (over rows; the encoder that embeds; the VAE over windows), and the one way to build them."""
+"""The families of networks (over rows; the encoder that embeds; VAE and GAN over windows), and the one way to build them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from zhiyin.errors import TrainingError, near_names
 from zhiyin.models.encoder import Encoder, EncoderSizes
+from zhiyin.models.gan import GAN, GANSizes
 from zhiyin.models.gru import GRU
 from zhiyin.models.lstm import LSTM
 from zhiyin.models.recurrent import RecurrentSizes
@@ -21,8 +22,8 @@ FAMILIES: dict[str, tuple[type[Any], type[Any]]] = {
     "gru": (RecurrentSizes, GRU),
     "transformer": (TransformerSizes, Transformer),
 }
-EMBEDDING, LATENT = "embedding", "vae"
-ALONE: dict[str, tuple[type[Any], type[Any]]] = {EMBEDDING: (EncoderSizes, Encoder), LATENT: (VAESizes, VAE)}  # not over rows
+EMBEDDING, LATENT, ADVERSARIAL = "embedding", "vae", "gan"
+ALONE: dict[str, tuple[type[Any], type[Any]]] = {EMBEDDING: (EncoderSizes, Encoder), LATENT: (VAESizes, VAE), ADVERSARIAL: (GANSizes, GAN)}  # not over rows
 
 
 def sizes_of(family: str) -> type[Any]:
@@ -39,7 +40,7 @@ def sizes_of(family: str) -> type[Any]:
 
 
 def build(family: str, **sizes: int | float) -> Any:
-    """A fresh network of a family (a RowModel, an Encoder, a VAE); sizes not named keep the family's defaults."""
+    """A fresh network of a family (a RowModel, an Encoder, a VAE, a GAN); sizes not named keep the family's defaults."""
     config = sizes_of(family)
     known = [f.name for f in fields(config)]
     unknown = [name for name in sizes if name not in known]

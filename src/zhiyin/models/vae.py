@@ -81,6 +81,11 @@ class VAE(nn.Module):
         self.code = nn.Linear(BEATS * c.width, c.code)
         self.posterior = nn.Linear(c.bars * c.code, 2 * c.latent)
         self.decoder = Decoder(chosen)
+        if c.hierarchical and c.bars > 2 and c.latent % c.bars == 0:  # begin with a share of the latent for each bar: 16 bars learn many times faster
+            share = c.latent // c.bars
+            _begin_by_bar(self.posterior.weight[: c.latent], share, c.code)
+            _begin_by_bar(self.posterior.weight[c.latent :], share, c.code)
+            _begin_by_bar(self.decoder.latent.weight, c.width, share)
 
     @property
     def parameter_count(self) -> int:
@@ -207,6 +212,14 @@ class Decoder(nn.Module):
                 h = h + self.beside[k - 1](said[..., k - 1])
             out.append(head(h))
         return torch.stack(out, -2)
+
+
+@torch.no_grad()
+def _begin_by_bar(weight: Tensor, rows: int, columns: int) -> None:
+    """Scales a fresh matrix (bars · rows, bars · columns): each bar's own block as if it were alone, all else a tenth."""
+    bars = weight.shape[0] // rows
+    own = torch.eye(bars, dtype=torch.bool, device=weight.device).repeat_interleave(rows, 0).repeat_interleave(columns, 1)
+    weight *= torch.where(own, bars**0.5, 0.1)
 
 
 def kl(mean: Tensor, log_variance: Tensor) -> Tensor:

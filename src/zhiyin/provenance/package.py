@@ -21,13 +21,13 @@ FORMAT = "package/1"
 MANIFEST = "manifest.json"
 STEP, SCORE, WEIGHTS, CARD, ORIGINALITY = "step.onnx", "score.onnx", "weights.bin", "card.md", "originality.bin"
 EMBED, STYLE = "embed.onnx", "style.npz"
-ENCODE, UNFOLD, WRITE = "encode.onnx", "unfold.onnx", "write.onnx"
+ENCODE, UNFOLD, WRITE, GENERATE = "encode.onnx", "unfold.onnx", "write.onnx", "generate.onnx"
 GRAPHS = {  # files that a package of a family must have; others: (STEP, SCORE, WEIGHTS)
-    "embedding": (EMBED, WEIGHTS), "style": (STYLE,), "vae": (ENCODE, UNFOLD, WRITE, WEIGHTS),
+    "embedding": (EMBED, WEIGHTS), "style": (STYLE,), "vae": (ENCODE, UNFOLD, WRITE, WEIGHTS), "gan": (GENERATE, WEIGHTS),
 }  # fmt: skip
 CANNOT = {
     STEP: "does not compose", SCORE: "does not score music", EMBED: "does not embed music", STYLE: "does not classify",
-    ENCODE: "has no latent space",
+    ENCODE: "has no latent space", GENERATE: "does not write bars from noise",
 }  # fmt: skip
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 SHIPPED = Path(__file__).parent.parent / "packages"

@@ -12,8 +12,8 @@ import numpy as np
 
 from zhiyin.recommenders.contract import Table, as_table
 
-_OTHERS = 512  # items that stand for everything else when a listener is folded in
-_STEPS = 60
+_OTHERS = 128  # items that stand for everything else when a listener is folded in
+_STEPS = 40
 _RATE = 0.5
 
 

@@ -11,8 +11,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from scipy import sparse
-
-Table = sparse.csr_matrix
+from scipy.sparse import csr_matrix as Table
 
 
 class Recommender(Protocol):

@@ -74,33 +74,6 @@ def write_encoder_card(manifest: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_vae_card(manifest: Mapping[str, Any]) -> str:
-    """card.md of a package with a latent space (markdown)."""
-    m, sizes = manifest["metrics"], manifest["sizes"]
-    held = "pieces of no training work" if m["split"] == "valid" else "TRAINING pieces: there were too few to hold out"
-    lines = [
-        f"# {manifest['name']}",
-        "",
-        f"A variational autoencoder of {manifest['parameters']:,} numbers over {manifest['grid']}, made with zhiyin {manifest['version']}. It turns "
-        f"windows of {sizes['bars']} bars and {sizes['lines']} line{'s' if sizes['lines'] > 1 else ''} into {sizes['latent']} numbers and back: it compresses, blends and varies lines of one note at a time. What it writes is machine-composed.",
-        "",
-        *learnt_from(manifest),
-        *terms(manifest.get("corpus") or {}),
-        "## How well it restores",
-        "",
-        f"{m['nats_class']:.3f} nats per sixteenth on {m['n']:,} held-out sixteenths ({held}), the latent's mean decoded, teacher-forced; "
-        f"after {m['steps']:,} steps, {m['seconds'] / 60:.0f} min. The latent can be moved along: {', '.join(manifest['attributes']) or 'nothing'}.",
-        "",
-        *measured(m),
-        "## What it cannot do",
-        "",
-        "It knows bars of 8, 12 and 16 sixteenths and nothing shorter than a sixteenth, no triplets, no chords, no loudness and no tempo. It forgets "
-        "ornaments, and it does not know where in a piece a window stands.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
 def measured(metrics: Mapping[str, Any]) -> list[str]:
     """Lines that a benchmark has put into the manifest."""
     return ["## What it is good for", "", *(f"* {line}" for line in metrics["measured"]), ""] if "measured" in metrics else []

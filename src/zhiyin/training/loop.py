@@ -107,7 +107,7 @@ class _Loop:
         before = p.seconds
         if p.step and self._done():
             self.report({"kind": "finished", "step": p.step, "seconds": p.seconds, "folder": str(self.folder)})
-        log = _Log(self.folder, p.step) if self.rank == 0 else None
+        log = Log(self.folder, p.step) if self.rank == 0 else None
         with ThreadPoolExecutor(1) as pool:
             upcoming = pool.submit(self.batches.batch, p.step, rank=self.rank)
             while not self._done():
@@ -207,7 +207,7 @@ class _Loop:
             else:
                 self.weights.average[name].copy_(value)
 
-    def _validate(self, log: _Log | None) -> None:
+    def _validate(self, log: Log | None) -> None:
         p = self.progress
         current = snapshot(self.model)
         self.model.load_state_dict(self.weights.average)
@@ -234,7 +234,7 @@ class _Loop:
             self.report({"kind": "warning", "text": text})
         return found
 
-    def _tell(self, log: _Log, loss: float) -> None:
+    def _tell(self, log: Log, loss: float) -> None:
         p = self.progress
         left = p.seconds / p.step * (p.total - p.step) if p.total else float("nan")
         line = {
@@ -319,7 +319,7 @@ def measure(
     return {"nats": float(per_row.sum()), "n": rows, **{f"nats_{f}": float(v) for f, v in zip(model.fields, per_row)}}
 
 
-class _Log:
+class Log:
     """log.jsonl (kept across a resume up to the step resumed from) and TensorBoard events where it is installed."""
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -336,6 +336,7 @@ class _Log:
             return
 
     def write(self, line: Mapping[str, Any]) -> None:
+        """Adds one line."""
         self.file.write(json.dumps(line) + "\n")
         self.file.flush()
         if self.board:
@@ -344,6 +345,7 @@ class _Log:
                     self.board.add_scalar(f"{line['kind']}/{name}", value, line["step"])
 
     def close(self) -> None:
+        """Closes file and events."""
         self.file.close()
         if self.board:
             self.board.close()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zhiyin.errors import TrainingError
+from zhiyin.inference.style_inputs import Hearing
 from zhiyin.inference.style_model import Head, StyleModel, distance_of, rounded, softmax
 
 STYLE = "style"  # the family
@@ -25,7 +26,7 @@ _LEAST_SCALE = 1e-6
 
 @dataclass(frozen=True)
 class StyleSizes:
-    """What decides a fit. hear: kinds of descriptors heard besides the usual ones, of velocity, tempo, program, register; embedding: the package
+    """What decides a fit. hear: what is heard besides the usual descriptors, of velocity, tempo, program, register, grams; embedding: the package
     whose vector is heard too ("" = none); labels: label sets ("" = all that are there); least: works a label needs; most: pieces of a
     label that are fitted on, drawn with the seed (0 = all); gamma: of the kernel; ridge: penalty; inside: share of unseen training music that
     counts as near; splits: of a built corpus that are fitted on ("" = all)."""
@@ -78,7 +79,7 @@ Progress = Callable[[int, int, str], None]
 
 def fit(examples: Examples, sizes: StyleSizes, *, seed: int = 0, progress: Progress | None = None) -> tuple[StyleModel, list[HeldOut]]:
     """The model of all label sets, and what its folds said of pieces that they had not seen. Raises TrainingError where labels are too few."""
-    model = _bare(examples, sizes)
+    model = bare(examples, sizes)
     like = model.likeness(model.points)
     heads, told = list[Head](), list[HeldOut]()
     for i, name in enumerate(examples.labels):
@@ -89,21 +90,26 @@ def fit(examples: Examples, sizes: StyleSizes, *, seed: int = 0, progress: Progr
         warm = temperature_of(held.p, held.truth, classes)
         heads.append(replace(fit_head(model, like, index, truth, classes, examples.weights[index], sizes.ridge, name), temperature=warm))
         told.append(replace(held, index=index, p=warmed(held.p, warm)))
-    return replace(model, heads=tuple(heads), limit=limit_of(like, examples.groups, sizes)), told
+    return replace(model, heads=tuple(heads), limit=limit_of(model.near(model.points), examples.groups, sizes)), told
 
 
 def fit_set(examples: Examples, truth: np.ndarray, classes: Sequence[str], sizes: StyleSizes, name: str = "") -> StyleModel:
     """A model of one label set, standardised on these very examples, at temperature 1 and without a limit."""
-    model, index = _bare(examples, sizes), np.arange(len(truth))
+    model, index = bare(examples, sizes), np.arange(len(truth))
     head = fit_head(model, model.likeness(model.points), index, truth, classes, examples.weights, sizes.ridge, name)
     return replace(model, heads=(head,))
 
 
-def _bare(examples: Examples, sizes: StyleSizes) -> StyleModel:
-    """Standardising and points, no heads."""
+def bare(examples: Examples, sizes: StyleSizes) -> StyleModel:
+    """Standardising and points, no heads. Profiles of figures are not standardised; their width is their mean square distance from their mean."""
+    hearing = Hearing(sizes.hear, sizes.embedding)
+    lead = examples.x.shape[1] - hearing.grams
     mean, scale = standard_of(examples.x)
-    bare = StyleModel(mean, scale, np.zeros((1, len(mean))), sizes.gamma)
-    return replace(bare, points=rounded(bare.standard(examples.x)))
+    mean[lead:], scale[lead:] = 0, 1
+    profiles = examples.x[:, lead:]
+    width = 2 * float(((profiles - profiles.mean(axis=0)) ** 2).sum(axis=1).mean()) if hearing.grams else 0.0
+    model = StyleModel(mean, scale, np.zeros((1, len(mean))), sizes.gamma, width=max(width, 1e-6) if hearing.grams else 0.0, hearing=hearing)
+    return replace(model, points=rounded(model.standard(examples.x), hearing.grams))
 
 
 def drawn(labels: Mapping[str, np.ndarray], groups: np.ndarray, most: int, seed: int) -> np.ndarray:

@@ -18,13 +18,14 @@ import torch
 from zhiyin.corpus.build import BuildOptions, build
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding import ENCODING
-from zhiyin.encoding.fields import ROW_FIELDS
+from zhiyin.encoding.bar_roll import ROLL
+from zhiyin.encoding.fields import DRUM_PROGRAM, ROW_FIELDS
 from zhiyin.encoding.sixteenths import GRID
 from zhiyin.errors import InputError, TrainingError
 from zhiyin.inference.attributes import directions
 from zhiyin.inference.latent_space import LatentModel
 from zhiyin.inference.session import open_graph
-from zhiyin.models.catalog import EMBEDDING, LATENT
+from zhiyin.models.catalog import ADVERSARIAL, EMBEDDING, LATENT
 from zhiyin.models.catalog import build as build_model
 from zhiyin.provenance.licences import strictest, terms_or_unknown
 from zhiyin.provenance.package import (
@@ -38,10 +39,13 @@ from zhiyin.provenance.package import (
     packages_folder,
     write_package,
 )
+from zhiyin.training.adversarial import facts as run_facts
+from zhiyin.training.adversarial import train_gan
 from zhiyin.training.batches import Batch, Batches, PieceArrays, collate, held_out_split, window
-from zhiyin.training.card import write_card, write_encoder_card, write_vae_card
+from zhiyin.training.card import write_card, write_encoder_card
 from zhiyin.training.export import export_graphs
 from zhiyin.training.export_encoder import export_encoder
+from zhiyin.training.export_gan import export_gan
 from zhiyin.training.export_vae import export_vae
 from zhiyin.training.loop import Run, choose_device, measure, tensors, train_model
 from zhiyin.training.originality import index_into
@@ -53,12 +57,13 @@ from zhiyin.training.restore import restore_network, weight_map
 from zhiyin.training.style_facts import composer_facts, style_facts
 from zhiyin.training.style_fit import STYLE
 from zhiyin.training.whiten import WINDOWS, whiten
+from zhiyin.training.window_cards import write_gan_card, write_vae_card
 from zhiyin.training.windows import Windows
 from zhiyin.version import __version__
 
 DEFAULT_MINUTES = 10.0
-OWN_LABELS = "own-labels"  # the recipe of --family style
 ATTRIBUTE_WINDOWS = 20_000  # training windows that a latent space's attributes are measured on
+OWN_LABELS = "own-labels"  # the recipe of --family style
 SAMPLING = {  # tuned by looking at takes of eight styles; below 1.0 the rhythm stalls in even eighths (lab notebook)
     "temperature": dict.fromkeys(ROW_FIELDS, 1.0) | {"pitch": 0.98, "velocity": 0.9},
     "top_p": dict.fromkeys(ROW_FIELDS, 0.97) | {"pitch": 0.95},
@@ -136,7 +141,10 @@ def train(
             "notes": batches.rows,
         }
     )
-    run = train_model(model, batches, chosen, run_folder, device=options.device, report=report)
+    learn = train_gan if chosen.family == ADVERSARIAL else train_model
+    run = learn(model, batches, chosen, run_folder, device=options.device, report=report)
+    if chosen.family == ADVERSARIAL:
+        return package_generator(run, batches, chosen, run_folder, name, options)
     return package_run(run, corpus, chosen, run_folder, name, options)
 
 
@@ -250,8 +258,8 @@ def corpus_of(source: str | Path, run_folder: Path, options: TrainOptions, repor
 
 
 def batches_of(corpus: Corpus | RelabelledCorpus, recipe: Recipe) -> Any:
-    """What a family trains on: pairs of windows for the encoder, bars on a grid for the VAE, laid-out rows for the others."""
-    return {EMBEDDING: Pairs, LATENT: Windows}.get(recipe.family, Batches)(corpus, recipe)
+    """What a family trains on: pairs of windows for the encoder, bars on a grid for VAE and GAN, laid-out rows for the others."""
+    return {EMBEDDING: Pairs, LATENT: Windows, ADVERSARIAL: Windows}.get(recipe.family, Batches)(corpus, recipe)
 
 
 def package_run(
@@ -300,6 +308,29 @@ def package_run(
     package = write_package(out, staged, manifest, card)
     loss_picture(run_folder / "log.jsonl", run_folder / "loss.png")
     return TrainResult(package, run_folder, result["nats"], int(result["n"]), run.progress.step, run.progress.seconds)
+
+
+def package_generator(
+    run: Run, windows: Windows, recipe: Recipe, run_folder: Path, name: str, options: TrainOptions
+) -> TrainResult:
+    """Exports a finished GAN and writes manifest and card. ``nats`` of the result: how far its share of sounding cells is from real."""
+    out = options.out or packages_folder() / name
+    staged = out.with_name(f".{out.name}.staged")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    metrics = run_facts(run, windows)
+    manifest = manifest_of(name, run, windows.corpus, recipe, metrics)
+    manifest |= {"graphs": export_gan(run.model, staged, int8=recipe.int8), "roll": ROLL, "programs": usual_programs(windows)}
+    package = write_package(out, staged, manifest, write_gan_card(manifest))
+    loss_picture(run_folder / "log.jsonl", run_folder / "loss.png")
+    return TrainResult(package, run_folder, metrics["nats"], metrics["n"], run.progress.step, run.progress.seconds)
+
+
+def usual_programs(windows: Windows) -> list[int]:
+    """The program that each of the first parts has most often in the training windows."""
+    pieces = [windows.corpus.table[i] for i in np.unique(windows.pool.piece)]
+    pitched = [[q for q in p.programs if q != DRUM_PROGRAM] for p in pieces]
+    return [int(np.bincount([q[k] for q in pitched]).argmax()) for k in range(windows.lines)]
 
 
 def latent_facts(

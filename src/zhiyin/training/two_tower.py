@@ -19,6 +19,8 @@ from zhiyin.errors import TrainingError
 from zhiyin.recommenders.contract import Table, as_table
 from zhiyin.recommenders.two_tower import TwoTower
 
+_SPARSE = 0.1  # share of features that are not 0, up to which they are multiplied as a sparse table
+
 
 @dataclass(frozen=True)
 class TowerRecipe:
@@ -26,12 +28,12 @@ class TowerRecipe:
 
     width: int = 64
     hidden: int = 256
-    epochs: int = 40
+    epochs: int = 30
     batch: int = 128
     negatives: int = 2048
     rate: float = 3e-3
     decay: float = 1e-5
-    temperature: float = 0.1
+    temperature: float = 0.07
     dropped: float = 0.5
     seed: int = 0
 
@@ -49,8 +51,10 @@ class Towers(nn.Module):
         nn.init.zeros_(self.listener_out.weight)
 
     def item(self, features: torch.Tensor, ids: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-        """Item vectors (N, D): features (N, F), ids (N,), kept (N, 1): 0 where the own vector is left out."""
-        made = self.item_out(functional.relu(self.item_in(features)))
+        """Item vectors (N, D): features (N, F), dense or sparse, ids (N,), kept (N, 1): 0 where the own vector is left out."""
+        layer = self.item_in
+        hidden = torch.sparse.mm(features, layer.weight.T) + layer.bias if features.is_sparse else layer(features)
+        made = self.item_out(functional.relu(hidden))
         return functional.normalize(made + kept * self.own(ids), dim=1)
 
     def listener(self, pooled: torch.Tensor) -> torch.Tensor:
@@ -118,7 +122,7 @@ def _loss(net: Towers, heard: Table, features: Table, who: np.ndarray, how: tupl
     drawn = rng.choice(heard.shape[1], min(recipe.negatives, heard.shape[1]), replace=False)
     ids, place = np.unique(np.concatenate([*given, wanted, drawn]), return_inverse=True)
     kept = torch.tensor(rng.random((len(ids), 1)) >= recipe.dropped, dtype=torch.float32)
-    vectors = net.item(torch.tensor(features[ids].toarray()), torch.tensor(ids), kept)
+    vectors = net.item(_tensor(features[ids]), torch.tensor(ids), kept)
     inside = sum(map(len, given))
     pooled = torch.zeros(len(who), vectors.shape[1]).index_add(0, torch.tensor(np.concatenate(rows)), vectors[torch.tensor(place[:inside])])
     listener_vectors = net.listener(pooled).repeat_interleave(torch.tensor(count), dim=0)
@@ -131,6 +135,14 @@ def _loss(net: Towers, heard: Table, features: Table, who: np.ndarray, how: tupl
     right = np.searchsorted(choice, place[inside : inside + len(wanted)])
     mask[np.arange(len(right)), right] = False
     return functional.cross_entropy(logits.masked_fill(torch.tensor(mask), -1e9), torch.tensor(right))
+
+
+def _tensor(features: Table) -> torch.Tensor:
+    """Features as a sparse tensor where few of them are not 0."""
+    if features.nnz > _SPARSE * features.shape[0] * features.shape[1]:
+        return torch.tensor(features.toarray())
+    found = features.tocoo()
+    return torch.sparse_coo_tensor(np.stack([found.row, found.col]), torch.tensor(found.data), found.shape, check_invariants=False)
 
 
 @torch.no_grad()

@@ -132,6 +132,11 @@ def compose(
     }  # fmt: skip
     sampling = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "original": original, "check_style": check_style or None}
     given: dict[str, Any] = {k: v for k, v in {**controls, **sampling}.items() if v is not None}
+    if package.manifest["family"] == "gan":
+        from zhiyin.app.cli.compose_bars import write_bars
+
+        write_bars(package, wish, {**given, "seed": seed, "takes": 1 if single else takes}, out, How(soundfont, 0, language, sign, quiet), json=json)
+        return
     first_file: list[float] = []
 
     def early(piece: Piece) -> None:

@@ -76,7 +76,7 @@ def frames(
 
     began = time.monotonic()
     show = ShowTraining(quiet=quiet or json)
-    show.loss, show.rows = "nats/frame", "frames/s"
+    show.loss, show.rows, show.unit = "nats/frame", "frames/s", "frames"
     result = evaluate_frames(data, family, head, minutes=minutes, seed=seed, run=run, report=show)
     if json:
         print_json({"files": [str(run)] if run else [], "seconds": round(time.monotonic() - began, 2), **result})

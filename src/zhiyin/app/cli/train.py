@@ -22,7 +22,7 @@ def train(
         typer.Argument(help="Your scores (sub-folders become styles), a table file,label (.csv), or a corpus built with `zhiyin corpus build`."),
     ],
     family: Annotated[
-        str, typer.Option("--family", help="rnn, lstm, gru, transformer; vae (a latent space); embedding or style (do not compose).")
+        str, typer.Option("--family", help="rnn, lstm, gru, transformer; vae (a latent space), gan (bars from noise); embedding or style (do not compose).")
     ] = "",
     recipe: Annotated[
         str, typer.Option("--recipe", help="A recipe's name (classic, lstm, transformer …) or a .toml file.")
@@ -125,12 +125,17 @@ def _tell_style(package: Any, run_folder: Path, out: Path | None, *, quiet: bool
 _MEASURED = {
     "embedding": "loss per hidden row on {:,} held-out hidden rows",
     "vae": "loss per sixteenth on {:,} held-out sixteenths",
+    "gan": "off the real share of sounding cells; {:,} training windows",
 }
 _USE = {
     "embedding": "python: from zhiyin.inference.embed import embed; embed(score, model='{}')",
     "vae": "zhiyin blend a.mid b.mid --model {}",
+    "gan": "zhiyin compose --model {} --bars 8",
 }
-_UNITS = {"embedding": ("loss/hidden row", "hidden rows/s"), "vae": ("loss/sixteenth", "sixteenths/s")}
+_UNITS = {
+    "embedding": ("loss/hidden row", "hidden rows/s", "notes"), "vae": ("loss/sixteenth", "sixteenths/s", "sixteenths"),
+    "gan": ("critic's distance", "notes/s", "notes"),
+}  # fmt: skip
 
 
 def _exit_if(failures: list[Mapping[str, str]]) -> None:
@@ -158,7 +163,7 @@ class ShowTraining:
     def __init__(self, *, quiet: bool) -> None:
         self.quiet, self.last = quiet, 0.0
         self.failures: list[Mapping[str, str]] = []
-        self.loss, self.rows = "nats/note", "notes/s"
+        self.loss, self.rows, self.unit = "nats/note", "notes/s", "notes"
         self.counted: tuple[float, int] | None = None  # when pieces began to be heard, and how many were done then
 
     def _left(self, event: Mapping[str, Any]) -> str:
@@ -188,9 +193,9 @@ class ShowTraining:
         elif kind == "start" and event["family"] == "style":
             say(f"style, {event['parameters']:,} inputs; {event['pieces']} pieces, {event['notes']:,} notes", quiet=self.quiet)
         elif kind == "start":
-            self.loss, self.rows = _UNITS.get(event["family"], ("nats/note", "notes/s"))
+            self.loss, self.rows, self.unit = _UNITS.get(event["family"], (self.loss, self.rows, self.unit))
             say(
-                f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} {self.rows[:-2]}",
+                f"{event['family']}, {event['parameters']:,} parameters; {event['pieces']} pieces, {event['notes']:,} {self.unit}",
                 quiet=self.quiet,
             )
         elif kind == "warning":

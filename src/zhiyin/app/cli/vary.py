@@ -9,7 +9,6 @@ import typer
 
 from zhiyin.app.cli import editing
 from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app
-from zhiyin.errors import ControlError
 from zhiyin.inference.edit import EditOptions
 from zhiyin.inference.vary import vary
 
@@ -58,15 +57,10 @@ def vary_verb(
             temperature=temperature or 0.0, model=model, seed=seed,
         )  # fmt: skip
         return
-    if method != "masked" or more or less:
-        raise ControlError(
-            "Unknown method" if method != "masked" else "Attributes need a latent space", expected="--method masked or latent",
-            received=method, hint="--more and --less go with --method latent",
-        )  # fmt: skip
     editing.run(
         desk, file,
         lambda: vary(
-            file, keep=keep, amount=amount, span=span, parts=part or (), lock=lock or (), scale=scale, ranges=ranges or (),
+            file, method=method, keep=keep, amount=amount, more=more or (), less=less or (), span=span, parts=part or (), lock=lock or (), scale=scale, ranges=ranges or (),
             style=style, model=model, seed=seed, options=EditOptions(takes, candidates, pick, temperature),
         ),
         lambda made: f"{made.report['notes_gone']} notes varied, {keep} kept",

@@ -10,9 +10,8 @@ from zhiyin.app.cli.blend import taken_of
 from zhiyin.app.cli.common import print_json, say
 from zhiyin.app.cli.editing import Desk
 from zhiyin.app.cli.writing import How, check_folder, check_language, check_signing, tell_next, write_and_log
-from zhiyin.errors import ControlError
-from zhiyin.formats.catalog import load
-from zhiyin.inference.latent import vary_latent
+from zhiyin.inference.edit import EditOptions
+from zhiyin.inference.vary import vary
 
 
 def run(
@@ -24,12 +23,10 @@ def run(
     check_language(desk.language)
     check_signing(desk.sign)
     check_folder(desk.out.parent if desk.out.suffix else desk.out)
-    if len(parts) > 1 or any(not p.isdigit() for p in parts):
-        raise ControlError("A latent space reads one part", expected="--part NUMBER, from 1", received=", ".join(parts))
-    made = vary_latent(
-        load(file), amount=amount, takes=1 if desk.out.suffix else takes, more=more, less=less,
-        part=int(parts[0]) if parts else None, model="melody" if model == "default" else model, temperature=temperature, seed=seed,
-    )  # fmt: skip
+    options = EditOptions(takes=1 if desk.out.suffix else takes, temperature=temperature)
+    made = vary(
+        file, method="latent", amount=amount, more=more, less=less, parts=parts, model=model, seed=seed, options=options
+    )
     how = How(desk.soundfont, int(made.report["seed"]), desk.language, desk.sign, desk.quiet or desk.json)
     taken = [taken_of(p, f"{file.stem} varied", (file,)) for p in made.pieces]
     files = write_and_log(taken, desk.out, how)
