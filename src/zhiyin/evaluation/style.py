@@ -51,7 +51,7 @@ def evaluate_style(
         opened = open_model(model)
         x = heard(corpus, pieces, opened.hearing, folder / f"inputs-{opened.hearing.embedding}.npz", progress)
         sets = of_model(opened, Examples(x, label_sets(corpus, pieces, rare=True), groups_of(pieces), np.ones(len(x))))
-        told = {"model": opened.name}
+        told: dict[str, Any] = {"model": opened.name}
     else:
         chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
         sizes = StyleSizes(**chosen.sizes)

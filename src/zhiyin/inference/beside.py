@@ -178,15 +178,13 @@ class Beside:
         rng = np.random.Generator(np.random.PCG64([seed, 0x686172]))
         slots = self._slots(rng)
         sets, places = PitchSets(self.masks.pitch[1:]), []
-        bass = bass_part(self.parts)
         for (at, until), slot in zip(self.moments, slots):
             row = int(np.searchsorted(self._begin, at, side="right")) - 1
             position = at - int(self._begin[row])
             length = max(int(np.searchsorted(DURATIONS, until - at, side="right")) - 1, 0)
             for part in self.fresh:
                 mask = self.masks.pitch[self.masks.pitch_index[row, position // STEPS_PER_QUARTER, part]]
-                classes = slot.classes[:2] if part == bass else slot.classes
-                narrowed = mask & class_mask(classes)
+                narrowed = mask & class_mask(slot.classes)
                 places.append((row, position, part, length, sets.add(narrowed if narrowed.any() else mask)))
         given = np.full((2, len(self.moments), len(self.parts)), -1)
         for i, (at, _) in enumerate(self.moments):

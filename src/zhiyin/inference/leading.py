@@ -1,7 +1,8 @@
 """Voice leading while writing: which pitches of a place keep the rules of four-part writing with what sounds already.
 
-Rules in order of weight (Piston, Harmony; Aldwell & Schachter): no crossing, no parallel fifths or octaves, no doubled
-leading note, a complete chord, no wide leaps, close upper voices. A rule that would leave nothing gives way.
+Rules in order of weight (Piston, Harmony; Aldwell & Schachter): no crossing, no parallel fifths or octaves, a bass on the
+root or third, leading notes that rise and are not doubled, a complete chord, no overlap, no wide leaps, close upper
+voices. A rule that would leave nothing gives way.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ class VoiceLeading:
         upper = at < count - 1
         rules: list[Callable[[np.ndarray], np.ndarray]] = [
             lambda q: _below(q, now, above), lambda q: _not_parallel(q, now, before, part, above),
+            lambda q: upper | np.isin(q % 12, self.slots[slot].classes[:2]), lambda q: self._resolves(q, slot, before[part]),
             lambda q: ~np.isin(q % 12, self._taken(slot, now)), lambda q: self._completes(q, slot, at, now),
-            lambda q: _near(q, before[part], _LEAP if upper else _BASS_LEAP), lambda q: _close(q, now, above, upper),
+            lambda q: _below(q, before, above[-1:]), lambda q: _near(q, before[part], _LEAP if upper else _BASS_LEAP), lambda q: _close(q, now, above, upper),
         ]  # fmt: skip
         left = np.flatnonzero(pitches)
         for rule in rules:
@@ -69,6 +71,12 @@ class VoiceLeading:
         tender = {chord.leading, *chord.classes[3:]} - {chord.classes[0]}
         return [c for c in tender if (now[now >= 0] % 12 == c).any()]
 
+    def _resolves(self, pitch: np.ndarray, slot: int, before: int) -> np.ndarray:
+        """A leading note rises to the tonic where the chord has it."""
+        chord = self.slots[slot]
+        hangs = before >= 0 and before % 12 == chord.leading and (chord.leading + 1) % 12 in chord.classes
+        return pitch == before + 1 if hangs else np.ones(len(pitch), dtype=bool)
+
     def _completes(self, pitch: np.ndarray, slot: int, at: int, now: np.ndarray) -> np.ndarray:
         """The last upper voice brings the third where it is missing, else the fifth or root."""
         chord = self.slots[slot].classes
@@ -78,7 +86,8 @@ class VoiceLeading:
 
 
 def _below(pitch: np.ndarray, now: np.ndarray, above: Sequence[int]) -> np.ndarray:
-    return pitch <= min((now[p] for p in above), default=127)
+    """Not above what voices above sound (where they sound)."""
+    return pitch <= min((now[p] for p in above if now[p] >= 0), default=127)
 
 
 def _not_parallel(

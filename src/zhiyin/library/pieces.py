@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, delete, func, or_, select
@@ -114,7 +115,7 @@ def find_piece(library: Library, text: str) -> int:
     """The piece that a number, a file, the begin of a content hash (8 letters or more) or a title names; InputError with near titles."""
     with library.read() as connection:
         for query in _ways(text):
-            found = connection.execute(query).scalars().all()
+            found: Sequence[Any] = connection.execute(query).scalars().all()
             if len(found) == 1:
                 return int(found[0])
             if found:
