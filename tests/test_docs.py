@@ -35,6 +35,7 @@ EXPECTED = {
     "docs/guide/constraints.md": (1, 0, 0),
     "docs/guide/corpus.md": (1, 0, 0),
     "docs/guide/credit.md": (1, 2, 0),
+    "docs/guide/edit.md": (1, 4, 0),
     "docs/guide/first-piece.md": (1, 3, 0),
     "docs/guide/formats.md": (1, 3, 0),
     "docs/guide/install.md": (0, 4, 0),

@@ -68,7 +68,8 @@ def shelf_of_library(library: Library) -> Shelf:
     rows = [facts[int(i)] for i in both]
     return Shelf(
         both, descriptors[np.searchsorted(ids, both)], embeddings[np.searchsorted(other, both)],
-        *(tuple(str(r[name]) for r in rows) for name in ("title", "composer", "style")), tuple(tuple(r["files"]) for r in rows),
+        tuple(r["title"] for r in rows), tuple(r["composer"] for r in rows), tuple(r["style"] for r in rows),
+        tuple(tuple(r["files"]) for r in rows),
     )  # fmt: skip
 
 
