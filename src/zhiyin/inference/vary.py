@@ -171,7 +171,8 @@ def place(run: Run) -> Run:
     chords = np.split(np.arange(len(old)), np.flatnonzero((np.diff(old[:, :3], axis=0) != 0).any(axis=1)) + 1)
     for chord in chords:
         bar, position, part = old[chord[0], :3].tolist()
-        room = _room(opened.parts[part], request.masks.pitch[request.masks.pitch_index[bar - run.shift, position // STEPS_PER_QUARTER, part]])
+        cell = request.masks.pitch_index[bar - run.shift, position // STEPS_PER_QUARTER, part]
+        room = _room(opened.parts[part], request.masks.pitch[cell])
         room[standing.get((bar, position, part), [])] = False
         for above, i in enumerate(reversed(chord.tolist())):  # lower notes leave room for the higher ones of their chord
             mask = room.copy()
