@@ -233,7 +233,7 @@ def unit(x: np.ndarray) -> np.ndarray:
 def house_examples(o: argparse.Namespace, split: str, most: int) -> tuple[Corpus, list, Examples]:
     corpus, sizes = open_corpus(o.corpus), StyleSizes(most=most, least=20)
     pieces = drawn_pieces(corpus, training_pieces(corpus, split), sizes, 1) if most else training_pieces(corpus, split)
-    x = heard(corpus, pieces, Hearing(), o.work / "house.npz", lambda d, n: print(f"heard {d} of {n}", file=sys.stderr, flush=True))
+    x = heard(corpus, pieces, Hearing(), o.work / "house.npz", lambda d, n, _: print(f"heard {d} of {n}", file=sys.stderr, flush=True))
     return corpus, pieces, Examples(x, label_sets(corpus, pieces, rare=not most), groups_of(pieces), np.ones(len(x)))
 
 
