@@ -6,7 +6,7 @@ both sides. The temperature of a fold is fitted on the other folds' held-out ans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from zhiyin.training.recipe import Recipe, load_recipe
 from zhiyin.training.style import drawn_pieces, examples_of, groups_of, heard, training_pieces
 from zhiyin.training.style_fit import (
     Examples,
+    Progress,
     StyleSizes,
     bare,
     folds_of,
@@ -30,8 +31,6 @@ from zhiyin.training.style_fit import (
 )
 from zhiyin.training.style_labels import label_sets
 from zhiyin.training.train import TrainOptions, corpus_of
-
-Progress = Callable[[int, int, str], None]
 
 
 def evaluate_style(

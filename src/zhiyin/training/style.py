@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from zhiyin.provenance.package import STYLE as ARRAYS
 from zhiyin.provenance.package import WEIGHTS, Package, load_package, packages_folder, write_package
 from zhiyin.training.credit import encoded
 from zhiyin.training.style_card import write_style_card
-from zhiyin.training.style_fit import STYLE, Examples, HeldOut, StyleSizes, drawn, fit
+from zhiyin.training.style_fit import STYLE, Examples, HeldOut, Progress, StyleSizes, drawn, fit
 from zhiyin.training.style_labels import label_sets, one_collection
 from zhiyin.version import __version__
 
@@ -50,7 +50,7 @@ def train_style(source: str | Path, recipe: Recipe, options: TrainOptions, repor
     corpus = corpus_of(source, run_folder, options, report)
     hearing = Hearing(sizes.hear, sizes.embedding)
     pieces = drawn_pieces(corpus, training_pieces(corpus, sizes.splits), sizes, recipe.seed)
-    examples = examples_of(corpus, pieces, sizes, run_folder, lambda d, n, w="": report({"kind": "hearing", "done": d, "total": n}))
+    examples = examples_of(corpus, pieces, sizes, run_folder, lambda d, n, _: report({"kind": "hearing", "done": d, "total": n}))
     report({"kind": "start", "family": STYLE, "parameters": examples.x.shape[1], "pieces": len(pieces), "notes": sum(p.notes for p in pieces)})
     model, told = fit(examples, sizes, seed=recipe.seed, progress=lambda d, n, w: report({"kind": "fitting", "done": d, "total": n, "set": w}))
     only = {s: one_collection(examples.labels[s], pieces) if len({p.collection for p in pieces}) > 1 else {} for s in examples.labels}
@@ -123,7 +123,7 @@ def groups_of(pieces: Sequence[Piece]) -> np.ndarray:
 
 
 def examples_of(
-    corpus: Corpus, pieces: Sequence[Piece], sizes: StyleSizes, run_folder: Path, progress: Callable[..., None] | None = None
+    corpus: Corpus, pieces: Sequence[Piece], sizes: StyleSizes, run_folder: Path, progress: Progress | None = None
 ) -> Examples:
     """Inputs, labels, groups and weights of pieces; inputs are kept in ``run_folder`` for the next time."""
     if not pieces:
@@ -132,14 +132,14 @@ def examples_of(
     return Examples(x, label_sets(corpus, pieces, sizes.labels), groups_of(pieces), np.array([p.weight for p in pieces]))
 
 
-def heard(corpus: Corpus, pieces: Sequence[Piece], hearing: Hearing, kept: Path, progress: Callable[..., None] | None = None) -> np.ndarray:
+def heard(corpus: Corpus, pieces: Sequence[Piece], hearing: Hearing, kept: Path, progress: Progress | None = None) -> np.ndarray:
     """Inputs (N, F) of pieces; those that the file ``kept`` has of the same music, heard alike, are not worked out again."""
     known = _kept(kept, hearing)
     names = [p.content or p.id for p in pieces]
     missing = [i for i, name in enumerate(names) if name not in known]
     for begin in range(0, len(missing), CHUNK):
         if progress:
-            progress(begin, len(missing))
+            progress(begin, len(missing), "")
         now = missing[begin : begin + CHUNK]
         for i, row in zip(now, hearing.inputs([encoded(corpus, pieces[i]) for i in now])):
             known[names[i]] = row
