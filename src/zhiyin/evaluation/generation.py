@@ -194,7 +194,7 @@ def separates(run: Run, most: int = 30) -> list[dict[str, Any]]:
         area = auc(table[:, i], label)
         human, composed = (float(table[label == side, i].mean()) for side in (0, 1))
         found.append({"figure": name, "auc": round(area, 4), "human": round(human, 4), "composed": round(composed, 4)})
-    return sorted(found, key=lambda f: -abs(f["auc"] - 0.5))[:most]
+    return sorted(found, key=lambda f: -abs(float(str(f["auc"])) - 0.5))[:most]
 
 
 def statistics(run: Run) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def scorecard(figures: np.ndarray, style: StyleReference, *, bars: int, windows:
     at = [int(np.argmin(np.abs(LEVELS - level))) for level in (0.05, 0.5, 0.95)]
     percentiles = style.percentiles(figures)
     entries = tuple(
-        Entry(f, float(v), float(p), *(float(q[i]) for i in at), float(m))
+        Entry(f, float(v), float(p), float(q[at[0]]), float(q[at[1]]), float(q[at[2]]), float(m))
         for f, v, p, q, m in zip(figure_table(), figures, percentiles, style.quantiles, style.means)
     )
     outside = style.unusual_share(percentiles)

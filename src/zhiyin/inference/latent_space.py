@@ -104,7 +104,7 @@ class LatentModel:
         self, z: np.ndarray, length: np.ndarray, temperature: float, uniform: np.ndarray, force: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """All chains of a batch side by side: every bar is one where the model is hierarchical, else every window."""
-        feed = {"z": z.astype(np.float32), "length": length.astype(np.int64)}
+        feed: dict[str, Any] = {"z": z.astype(np.float32), "length": length.astype(np.int64)}
         context, state = self._unfold.run(["context", "state"], feed)
         chains = len(z) * (self.bars if self.hierarchical else 1)
         context = np.ascontiguousarray(context.reshape(chains, -1, context.shape[-1]).swapaxes(0, 1))

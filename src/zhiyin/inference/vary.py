@@ -164,7 +164,7 @@ def place(run: Run) -> Run:
     """A run that writes one note at each place where one went, out of its cell's pitches and none that stands there already."""
     request, opened = run.request, run.opened
     old = gone_in(opened, run.bars)
-    standing = {}
+    standing: dict[tuple[int, int, int], list[int]] = {}
     for bar, position, part, pitch in opened.piece.rows[~opened.gone][:, :4].tolist():
         standing.setdefault((bar, position, part), []).append(pitch)
     sets, places = PitchSets(request.masks.pitch[1:]), np.zeros((len(old), 5), dtype=np.int64)

@@ -98,7 +98,7 @@ def insert(connection: Connection, table: Table) -> Any:
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
-    row = connection.execute(select(literal_column("version_num")).select_from(plain_table("alembic_version"))).first()
+    row: Any = connection.execute(select(literal_column("version_num")).select_from(plain_table("alembic_version"))).first()
     return str(row[0]) if row else None
 
 

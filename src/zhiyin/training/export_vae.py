@@ -80,7 +80,7 @@ def _graphs(model: VAE, work: Path) -> dict[str, onnx.ModelProto]:
     }
     out = {}
     for name, (graph, example) in examples.items():
-        axes = {n: {0: "B"} for n in (*graph.input_names, *graph.output_names) if n != "temperature"}
+        axes = {n: {0: "B"} for n in [*graph.input_names, *graph.output_names] if n != "temperature"}
         out[name] = to_onnx(graph.eval(), example, axes, work / name)
     return out
 
