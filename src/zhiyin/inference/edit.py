@@ -251,7 +251,8 @@ class Editor:
 
 
 def density_gap(before: Score, after: Score, selection: Selection) -> float:
-    """How far notes a bar in the new bars are from those around them, in octaves beyond one, the mean over parts."""
+    """How far notes a bar in the new bars are from those around them, in octaves beyond one, and twice the share of bars
+    in which a part is silent beyond that around them; the mean over parts."""
     rows = selection.bars
     near = np.zeros(len(before.bars), dtype=bool)
     near[max(int(rows[0]) - _AROUND, 0) : int(rows[-1]) + _AROUND + 1] = True
@@ -265,7 +266,8 @@ def density_gap(before: Score, after: Score, selection: Selection) -> float:
         if not outside.any() or not counts[0][outside].any():
             continue
         usual, found = counts[0][outside].mean(), counts[1][: len(inside)][inside].mean()
-        gaps.append(max(abs(np.log2(max(found, 0.1) / max(usual, 0.1))) - 1, 0.0))
+        silent = float((counts[1][: len(inside)][inside] == 0).mean() - (counts[0][outside] == 0).mean())
+        gaps.append(max(abs(np.log2(max(found, 0.1) / max(usual, 0.1))) - 1, 0.0) + 2 * max(silent, 0.0))
     return float(np.mean(gaps)) if gaps else 0.0
 
 

@@ -18,7 +18,7 @@ from zhiyin.inference.session import Memory, StepSession, open_graph
 from zhiyin.inference.take import Take
 from zhiyin.provenance.package import Package
 
-_DRAWS = 3  # further draws for a row that went astray
+_DRAWS = 5  # further draws for a row that went astray
 
 
 @dataclass(frozen=True)
