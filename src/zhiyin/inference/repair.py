@@ -79,7 +79,7 @@ def damaged_cells(score: Score, parts: Sequence[str | int] = ()) -> np.ndarray:
     for first, last, p in zip(bar.tolist(), score.bar_of(end).tolist(), part.tolist()):
         sounding[first : last + 1, p] = True
     cells = np.zeros_like(sounding)
-    heard: np.ndarray = sounding if parts else np.repeat(sounding.any(axis=1)[:, None], len(score.parts), axis=1)
+    heard: np.ndarray = sounding if parts else np.tile(sounding.any(axis=1, keepdims=True), (1, len(score.parts)))
     for p in np.flatnonzero(playing[0] if len(playing) else []):
         rows = np.flatnonzero(heard[:, p])
         if len(rows):

@@ -134,7 +134,7 @@ class Run:
             rows[refused], nats[refused] = second["next"][refused], second["nats"][refused]
         return Looked(found, rows, nats)
 
-    def _drawn_again(self, found: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    def _drawn_again(self, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Rows that went astray drawn again, a few times."""
         for _ in range(_DRAWS):
             astray = [i for i, n in enumerate(self.active) if self.takes[n].astray(found["next"][i])]
