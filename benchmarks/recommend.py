@@ -3,8 +3,8 @@
     python benchmarks/recommend.py --lastfm FOLDER --corpus CORPUS [--only accuracy,folds,cold,symbolic,composing,speed,fitting]
 
 FOLDER is ../shared/data/benchmarks/lastfm-2k.tar.zst unpacked (non-commercial: measurement only). Everything on one thread, full
-rankings, mean and standard deviation over seeds. Parts that are not asked for keep their last figures in the JSON. ``--cache`` keeps
-the vectors of corpus and composed pieces between runs.
+rankings, mean and standard deviation over seeds. Parts that are not asked for keep their last figures in the JSON. ``--cache FOLDER``
+keeps scores of fitted methods and vectors of pieces between runs, so that a run that was cut off goes on.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main() -> None:
         return simulated.kept(cache["composed"], lambda: simulated.composed_vectors(given.bars, 12, say))
 
     parts = {
-        "accuracy": lambda: recommend_lastfm.accuracy(given.lastfm, seeds, say),
+        "accuracy": lambda: recommend_lastfm.accuracy(given.lastfm, seeds, say, given.cache),
         "folds": lambda: recommend_lastfm.folds(given.lastfm, range(given.folds), chosen(result["accuracy"]), say),
         "cold": lambda: recommend_lastfm.cold_items(given.lastfm, seeds, say),
         "symbolic": lambda: simulated.cold_start(corpus(), 100, seeds, say),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,19 +60,19 @@ class Wide:
         return self.method.scores(history)[:, : self.artists]
 
 
-class Seen:
-    """A fitted method with the kind of history that it sees, for the hybrid: it hands all methods the same one."""
+class Scored:
+    """A fitted method of which the scores of all listeners are known, for the hybrid: methods see histories of different kinds."""
 
-    def __init__(self, method: Recommender, history: Table) -> None:
-        self.method, self.history, self.name = method, history, method.name
+    def __init__(self, name: str, known: np.ndarray) -> None:
+        self.name, self.known, self.rows = name, known, np.arange(len(known))
 
-    def fit(self, heard: Table, features: Table | None = None) -> Seen:
+    def fit(self, heard: Table, features: Table | None = None) -> Scored:
         """Fitted already."""
         return self
 
     def scores(self, history: Table) -> np.ndarray:
-        """Of the history of its kind: all listeners in their order, or those that ``rows`` names."""
-        return self.method.scores(self.history[self.rows] if hasattr(self, "rows") else self.history)
+        """Of the listeners in ``rows``, in their order."""
+        return self.known[self.rows]
 
 
 def histories(data: LastFm, train: np.ndarray) -> dict[str, Table]:
@@ -101,9 +103,9 @@ def fit(name: str, settings: Mapping[str, Any], seen: Mapping[str, Table], tags:
     return method, time.perf_counter() - began
 
 
-def choose(name: str, seen: Mapping[str, Table], tags: Table, train: Table, valid: Table) -> tuple[Recommender, dict[str, Any], np.ndarray]:
-    """The settings that are best on valid by Recall@10 + NDCG@10, fitted on train only; facts; scores of all listeners."""
-    best: tuple[float, Recommender, dict[str, Any], np.ndarray] | None = None
+def choose(name: str, seen: Mapping[str, Table], tags: Table, train: Table, valid: Table) -> tuple[dict[str, Any], np.ndarray]:
+    """The settings that are best on valid by Recall@10 + NDCG@10, fitted on train only: facts, and scores of all listeners."""
+    best: tuple[float, dict[str, Any], np.ndarray] | None = None
     for settings in GRID[name][0]:
         method, seconds = fit(name, settings, seen, tags)
         scores = method.scores(seen[GRID[name][2]])
@@ -111,19 +113,34 @@ def choose(name: str, seen: Mapping[str, Table], tags: Table, train: Table, vali
         worth = float(np.nanmean(recall(ranked, valid)) + np.nanmean(ndcg(ranked, valid)))
         if best is None or worth > best[0]:
             facts = {"settings": dict(settings), "fit_seconds": round(seconds, 2), "arrays_mb": round(size_bytes(method) / 2**20, 1), "valid": round(worth / 2, 4)}
-            best = (worth, method, facts, scores)
+            best = (worth, facts, scores)
     assert best is not None
-    return best[1], best[2], best[3]
+    return best[1], best[2]
 
 
-def one_seed(data: LastFm, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
+def kept(place: Path | None, make: Callable[[], tuple[dict[str, Any], np.ndarray]]) -> tuple[dict[str, Any], np.ndarray]:
+    """What ``choose`` found in an earlier run, where a place for it is named and it is there."""
+    if place is not None and place.is_file():
+        with np.load(place, allow_pickle=False) as found:
+            return json.loads(str(found["facts"])), found["scores"]
+    facts, scores = make()
+    if place is not None:
+        np.savez(place, facts=np.array(json.dumps(facts)), scores=scores)
+    return facts, scores
+
+
+def one_seed(data: LastFm, seed: int, say: Callable[[str], None], cache: Path | None = None) -> dict[str, Any]:
     """All methods on one split; per-listener values stay for the bootstrap."""
     part = split(data, seed)
     seen, train = histories(data, part == 0), data.table(part == 0)
     valid, test, known = data.table(part == 1), data.table(part == 2), data.table(part < 2)
     clean, leaky = data.tags(part > 0), data.tags(None)
     rows: dict[str, Any] = {}
-    fitted: list[Seen] = []
+    fitted: list[Scored] = []
+
+    def chosen(name: str, tags: Table, label: str = "") -> tuple[dict[str, Any], np.ndarray]:
+        place = cache / f"lastfm-{seed}-{name}{label}.npz" if cache else None
+        return kept(place, lambda: choose(name, seen, tags, train, valid))
 
     def test_row(name: str, scores: np.ndarray, facts: dict[str, Any]) -> None:
         ranked = top(scores, known, TOP)
@@ -132,27 +149,27 @@ def one_seed(data: LastFm, seed: int, say: Callable[[str], None]) -> dict[str, A
 
     test_row("random", np.random.default_rng(seed).random(train.shape), {})
     for name in GRID:
-        method, facts, scores = choose(name, seen, clean, train, valid)
-        fitted.append(Seen(method, seen[GRID[name][2]]))
+        facts, scores = chosen(name, clean)
+        fitted.append(Scored(name, scores))
         test_row(name, scores, facts)
     began = time.perf_counter()
     hybrid = tune_hybrid(fitted, train, valid)
     seconds = time.perf_counter() - began
     weights = {n: float(w) for n, w in zip(GRID, hybrid.weights) if w}
     test_row("hybrid", hybrid.scores(train), {"settings": weights, "fit_seconds": round(seconds, 2)})
-    _, facts, scores = choose("content-ease", seen, leaky, train, valid)
+    facts, scores = chosen("content-ease", leaky, "-leaky")
     test_row("content-ease, LEAKY tags (forbidden control)", scores, facts)
     return rows
 
 
-def tune_hybrid(fitted: Sequence[Seen], train: Table, valid: Table) -> Hybrid:
+def tune_hybrid(fitted: Sequence[Scored], train: Table, valid: Table) -> Hybrid:
     """Weights on valid; nothing is fitted again."""
     rows = np.flatnonzero(np.diff(valid.indptr))
     for method in fitted:
         method.rows = rows
     hybrid = Hybrid(fitted).tune(train, valid)
     for method in fitted:
-        del method.rows
+        method.rows = np.arange(train.shape[0])
     return hybrid
 
 
@@ -164,10 +181,10 @@ def bootstrap(own: np.ndarray, other: np.ndarray, seed: int = 0) -> dict[str, fl
     return {"difference": round(float(gap.mean()), 4), "low": round(float(np.percentile(means, 2.5)), 4), "high": round(float(np.percentile(means, 97.5)), 4), "n": len(gap)}
 
 
-def accuracy(folder: Any, seeds: Sequence[int], say: Callable[[str], None]) -> dict[str, Any]:
+def accuracy(folder: Path, seeds: Sequence[int], say: Callable[[str], None], cache: Path | None = None) -> dict[str, Any]:
     """The table: mean and standard deviation over seeds, and the difference from plain EASE on the same splits."""
     data = read_lastfm(folder)
-    runs = [one_seed(data, seed, say) for seed in seeds]
+    runs = [one_seed(data, seed, say, cache) for seed in seeds]
     table = {}
     for name in runs[0]:
         values = {k: [r[name][k] for r in runs] for k, v in runs[0][name].items() if isinstance(v, float)}
@@ -186,7 +203,7 @@ def accuracy(folder: Any, seeds: Sequence[int], say: Callable[[str], None]) -> d
     }  # fmt: skip
 
 
-def folds(folder: Any, numbers: Sequence[int], chosen: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+def folds(folder: Path, numbers: Sequence[int], chosen: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
     """The published folds with the settings that the 8:1:1 splits chose; P@10 and R@10, mean over listeners with test pairs."""
     data = read_lastfm(folder)
     values: dict[str, list[dict[str, float]]] = {}
@@ -207,7 +224,7 @@ def folds(folder: Any, numbers: Sequence[int], chosen: Mapping[str, Any], say: C
     return {"folds": list(numbers), "targets": {k: v for k, v in TARGETS.items() if "folds" in k}, "table": mean, "chosen": dict(chosen)}
 
 
-def cold_items(folder: Any, seeds: Sequence[int], say: Callable[[str], None]) -> dict[str, Any]:
+def cold_items(folder: Path, seeds: Sequence[int], say: Callable[[str], None]) -> dict[str, Any]:
     """A tenth of the artists is in no training history; tags come from one half of the listeners, ranking is measured on the other."""
     data, values = read_lastfm(folder), {}
     for seed in seeds:

@@ -1,6 +1,7 @@
 """`compose --for`: candidates ranked by a listener's taste, reasons, feedback that moves the next round."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_takes_are_ranked_by_taste_and_say_why(made):
 def test_the_best_take_is_the_best_of_all_candidates(library):
     one = compose_for("Mei", library=library, diverse=0.0, **{**SMALL, "takes": 1})
     again = compose_for("Mei", library=library, diverse=0.0, **{**SMALL, "takes": 4})
-    assert len(again.pieces) == 4 and np.array_equal(one.pieces[0].rows, again.pieces[0].rows)
+    assert len(again.pieces) == again.report["candidates"]["of_style"] and np.array_equal(one.pieces[0].rows, again.pieces[0].rows)
 
 
 def test_a_record_says_how_and_not_for_whom(made):
@@ -61,6 +62,22 @@ def test_a_record_says_how_and_not_for_whom(made):
     for piece in made.pieces:
         assert "Mei" not in json.dumps(piece.record)
         assert np.array_equal(recreate(piece.record, package).notes, piece.score.notes)
+
+
+def test_candidates_that_the_classifier_takes_for_another_style_are_dropped(library, monkeypatch):
+    from zhiyin.inference import compose_for as module
+
+    plain = compose_for("Mei", library=library, **{**SMALL, "takes": 4})
+    assert all("style_check" in p.report for p in plain.pieces) and plain.report["candidates"]["of_style"] <= 4
+    styles = plain.report["styles"]
+
+    def only_the_second(made, style):
+        told = {"agrees": style == styles[1]}
+        return replace(made, pieces=tuple(replace(p, report={**p.report, "style_check": told}) for p in made.pieces))
+
+    monkeypatch.setattr(module, "_checked", only_the_second)
+    found = compose_for("Mei", library=library, **{**SMALL, "takes": 4})
+    assert {p.report["style"] for p in found.pieces} == {styles[1]} and found.report["candidates"]["of_style"] == len(found.pieces)
 
 
 def test_words_and_controls_hold(library):

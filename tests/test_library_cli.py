@@ -72,6 +72,17 @@ def test_add_reads_describes_embeds_and_is_idempotent(folder, tmp_path, capsys, 
     assert [len(r["files"]) for r in list_pieces(opened)].count(2) == 1
 
 
+def test_a_library_that_is_named_and_not_there_is_made_by_add_and_rate_only(home, folder, capsys):
+    place = str(home / "other" / "l.sqlite")
+    for words in (["library", "list"], ["library", "export", "--listener", "Mei"], ["recommend", "--listener", "Mei"], ["recommend", "--like", str(folder / "tune-0.mid")],
+                  ["compose", "--for", "Mei", "-o", str(home / "p.mid")]):  # fmt: skip
+        assert main([*words, "--library", place]) == 1
+        said = capsys.readouterr().err
+        assert f"There is no library at {place}. Expected a library's SQLite file. Received no such file. hint: zhiyin library add FOLDER --library" in said
+    assert main(["library", "add", str(folder / "tune-0.mid"), "--workers", "0", "--library", place]) == 0
+    assert main(["library", "list", "--library", place]) == 0 and "Tune 0" in capsys.readouterr().out
+
+
 def test_add_says_what_is_not_there(home, capsys):
     assert main(["library", "add", str(home / "nothing")]) == 1
     assert "nothing" in capsys.readouterr().err

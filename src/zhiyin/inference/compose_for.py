@@ -1,8 +1,8 @@
 """Composing for a listener: candidates of several styles, of which the ones are kept that the listener may like best.
 
     styles   drawn by what the listener liked of the pieces composed before (all alike as long as nothing is known)
-    written  some candidates of each; those too close to the training music, that fail the style check or cannot be played
-             are dropped by ``compose``, which keeps the better half of each style
+    written  some candidates of each; ``compose`` drops those too close to the training music or that cannot be played, and
+             keeps the better half of each style; of these go those that the classifier takes for another style (if any are left)
     ranked   by expected liking and how little is known of music like it (an upper confidence bound), several takes by
              maximal marginal relevance
     told     why; a rating of the file (``zhiyin library rate``) moves both the styles and the ranking of the next round
@@ -21,7 +21,16 @@ from typing import Any
 import numpy as np
 
 from zhiyin.errors import ControlError
-from zhiyin.inference.compose import Composition, Options, Piece, compose, read_controls, split_options, take_seed
+from zhiyin.inference.compose import (
+    Composition,
+    Options,
+    Piece,
+    checked,
+    compose,
+    read_controls,
+    split_options,
+    take_seed,
+)
 from zhiyin.inference.controls import Controls
 from zhiyin.inference.embed import embedder
 from zhiyin.inference.features import features
@@ -30,6 +39,7 @@ from zhiyin.inference.original import open_reference
 from zhiyin.inference.recommend import Progress, liked_reasons
 from zhiyin.inference.sampler import Sampler
 from zhiyin.inference.shelf import Shelf, shelf_of_library
+from zhiyin.inference.style_check import StyleCheck
 from zhiyin.library import open_library
 from zhiyin.library.store import Library
 from zhiyin.measures.descriptors import describe
@@ -92,10 +102,13 @@ def compose_for(
     styles = [asked] if asked else draw_styles(package.manifest, memory.style_likings(), -(-options.candidates // PER_STYLE), seed)
     made = _write(words, controls, (package, options), (seed, styles), progress)
     candidates = [p for m in made for p in m.pieces]
-    candidates = [p for p in candidates if p.report.get("style_check", {}).get("agrees", True)] or candidates
+    heard = len(candidates)
+    agreed = [p for p in candidates if p.report.get("style_check", {}).get("agrees", True)]
+    candidates = agreed or candidates
     kept = _choose(memory, candidates, options.takes, diverse, listener)
     counts = {name: sum(m.report["candidates"].get(name, 0) for m in made) for name in made[0].report["candidates"]}
-    report = {**kept[0].report, "seed": seed, "styles": styles, "candidates": {**counts, "kept": len(kept)}, "of_listener": _notes(memory, listener)}
+    counts |= {"heard": heard, "of_style": len(agreed), "kept": len(kept)}
+    report = {**kept[0].report, "seed": seed, "styles": styles, "candidates": counts, "of_listener": _notes(memory, listener)}
     return Composition(tuple(kept), {**report, "takes": [dict(p.report) for p in kept]})
 
 
@@ -127,12 +140,23 @@ def _write(
         own = {**controls, **({"style": style} if style else {}), "seed": take_seed(seed, number) % 2**31}
         few = replace(options, candidates=share, takes=max(1, share // 2, options.takes if len(styles) == 1 else 1))
         try:
-            found.append(compose(words, model=package, options=few, sampler=sampler, **own))
+            found.append(_checked(compose(words, model=package, options=few, sampler=sampler, **own), style))
         except ControlError as error:
             failed = error
     if not found and failed:
         raise failed
     return found
+
+
+def _checked(made: Composition, style: str) -> Composition:
+    """The pieces with what the classifier takes them for, where it knows the style and has not been asked yet."""
+    if "style_check" in made.pieces[0].report:
+        return made
+    try:
+        check = StyleCheck(style)
+    except ControlError:  # a style that it does not know
+        return made
+    return replace(made, pieces=tuple(checked(p, check) for p in made.pieces))
 
 
 def _choose(memory: Memory, pieces: Sequence[Piece], count: int, diverse: float, listener: str) -> list[Piece]:

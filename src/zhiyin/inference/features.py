@@ -56,5 +56,5 @@ def features(
     chosen = heard_columns() if columns is None else columns
     parts = (standard(descriptors)[:, chosen], np.asarray(embeddings, dtype=np.float32))
     weights = (share**0.5, (1.0 - share) ** 0.5)
-    sides = [w * p / np.maximum(np.linalg.norm(p, axis=1, keepdims=True), 1e-9) for w, p in zip(weights, parts)]
-    return np.concatenate(sides, axis=1).astype(np.float32)
+    joined = [w * p / np.maximum(np.linalg.norm(p, axis=1, keepdims=True), 1e-9) for w, p in zip(weights, parts)]
+    return np.concatenate(joined, axis=1).astype(np.float32)

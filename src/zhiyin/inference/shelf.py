@@ -63,12 +63,12 @@ def shelf_of_library(library: Library) -> Shelf:
     both = np.intersect1d(ids, other)
     if not len(both):
         return empty_shelf()
-    facts: dict[int, dict[str, Any]] = {r["id"]: r for r in list_pieces(library)}
+    facts = {r["id"]: r for r in list_pieces(library)}
     both = both[[int(i) in facts for i in both]]
     rows = [facts[int(i)] for i in both]
     return Shelf(
         both, descriptors[np.searchsorted(ids, both)], embeddings[np.searchsorted(other, both)],
-        tuple(str(r["title"]) for r in rows), tuple(str(r["composer"]) for r in rows), tuple(str(r["style"]) for r in rows),
+        tuple(r["title"] for r in rows), tuple(r["composer"] for r in rows), tuple(r["style"] for r in rows),
         tuple(tuple(r["files"]) for r in rows),
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, delete, func, or_, select
@@ -89,7 +90,7 @@ def known_contents(library: Library, kinds: Sequence[str]) -> set[str]:
         return set(connection.execute(query).scalars())
 
 
-def list_pieces(library: Library, words: str = "", ids: Sequence[int] | None = None) -> list[dict[str, object]]:
+def list_pieces(library: Library, words: str = "", ids: Sequence[int] | None = None) -> list[dict[str, Any]]:
     """Pieces by title: id, title, composer, style, notes, bars, seconds, content, files. words: part of title, composer or path."""
     query = select(*(PIECE.c[n] for n in ("id", "title", "composer", "style", "notes", "bars", "seconds", "content")))
     if words:
@@ -133,7 +134,7 @@ def find_piece(library: Library, text: str) -> int:
     )
 
 
-def _ways(text: str) -> list[Select[tuple[int]]]:
+def _ways(text: str) -> list[Select[Any]]:
     ways = [select(FILE.c.piece_id).where(FILE.c.path == path_text(text))]
     if text.isdecimal() and len(text) < 10:
         ways.insert(0, select(PIECE.c.id).where(PIECE.c.id == int(text)))

@@ -20,12 +20,13 @@ MAX_HEARD = 4000  # the last so many pieces heard are looked at
 
 @dataclass(frozen=True)
 class Taste:
-    """A listener's taste. weights: float32 (D,); heard: features (H, D); solved: float32 (H,), the dual weights."""
+    """A listener's taste. weights: float32 (D,); heard: features (H, D); solved: float32 (H,), the dual
+    weights; gram: float64 (H, H), XX' + noise·I."""
 
     weights: np.ndarray
     heard: np.ndarray
     solved: np.ndarray
-    inverse: np.ndarray
+    gram: np.ndarray
 
     def mean(self, features: np.ndarray) -> np.ndarray:
         """Expected liking float32 (N,) of pieces with features (N, D)."""
@@ -34,7 +35,7 @@ class Taste:
     def deviation(self, features: np.ndarray) -> np.ndarray:
         """Standard deviation of the expected liking, float32 (N,): large far from all that was heard."""
         cross = features @ self.heard.T
-        variance = (features * features).sum(axis=1) - ((cross @ self.inverse) * cross).sum(axis=1)
+        variance = (features * features).sum(axis=1) - (np.linalg.solve(self.gram, cross.T).T * cross).sum(axis=1)
         return np.sqrt(np.maximum(variance, 0.0))
 
     def shares(self, features: np.ndarray) -> np.ndarray:
@@ -45,7 +46,7 @@ class Taste:
 def fit_taste(heard: np.ndarray, liking: np.ndarray, *, noise: float = NOISE) -> Taste:
     """The taste behind likings float (H,) in -1..1 of pieces with features float32 (H, D), oldest first."""
     heard, liking = heard[-MAX_HEARD:].astype(np.float64), liking[-MAX_HEARD:].astype(np.float64)
-    inverse = np.linalg.inv(heard @ heard.T + noise * np.eye(len(heard)))
-    solved = inverse @ liking
-    floats = (a.astype(np.float32) for a in (heard.T @ solved, heard, solved, inverse))
-    return Taste(*floats)
+    gram = heard @ heard.T + noise * np.eye(len(heard))
+    solved = np.linalg.solve(gram, liking)
+    weights = (heard.T @ solved).astype(np.float32)
+    return Taste(weights, heard.astype(np.float32), solved.astype(np.float32), gram)

@@ -142,7 +142,7 @@ def _tensor(features: Table) -> torch.Tensor:
     if features.nnz > _SPARSE * features.shape[0] * features.shape[1]:
         return torch.tensor(features.toarray())
     found = features.tocoo()
-    return torch.sparse_coo_tensor(torch.as_tensor(np.stack([found.row, found.col])), torch.tensor(found.data), found.shape, check_invariants=False)
+    return torch.sparse_coo_tensor(torch.tensor(np.stack([found.row, found.col])), torch.tensor(found.data), found.shape, check_invariants=False)
 
 
 @torch.no_grad()

@@ -154,7 +154,7 @@ def compose(
         from zhiyin.library import open_library
 
         with progress_bar("compose", quiet=quiet) as bar:
-            made = compose_for(for_, wish, model=package, diverse=diverse, library=open_library(library), progress=bar, **given)
+            made = compose_for(for_, wish, model=package, diverse=diverse, library=open_library(library, make=False), progress=bar, **given)
     else:
         made = compose_pieces(wish, model=package, on_take=early, **given)
     used = int(made.report["seed"])
@@ -208,6 +208,8 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}",
         quiet=quiet,
     )
+    if "of_style" in counts:
+        say(f"of the {counts['heard']} best the classifier takes {counts['of_style']} for the style that they were written in", quiet=quiet)
     if "agreed" in counts:
         say(_agreed(counts, made.pieces[0].report), quiet=quiet)
     if "too_close" in counts:

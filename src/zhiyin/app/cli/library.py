@@ -33,10 +33,10 @@ def library() -> None:
     """
 
 
-def _open(url: str | None) -> Library:
+def _open(url: str | None, *, make: bool = False) -> Library:
     from zhiyin.library import open_library
 
-    return open_library(url)
+    return open_library(url, make=make)
 
 
 @app.command()
@@ -55,7 +55,7 @@ def add(
 
     began = time.monotonic()
     with progress_bar("add", quiet=quiet or json) as progress:
-        done = bring(_open(library), paths, workers=workers, progress=progress)
+        done = bring(_open(library, make=True), paths, workers=workers, progress=progress)
     failures = [{"file": f, "reason": r} for f, r in done.failures]
     if json:
         counts = {"looked_at": done.files, "new": done.new, "known": done.known, "failures": failures}
@@ -122,7 +122,7 @@ def rate(
     said += ["rating"] if stars is not None else []
     if len(said) != 1:
         raise InputError("What is said of the piece is not clear", expected="one of --stars, --like, --dislike, --play, --skip", received=", ".join(said) or "none")
-    began, opened = time.monotonic(), _open(library)
+    began, opened = time.monotonic(), _open(library, make=True)
     known = rate_piece(opened, piece, listener, said[0], stars if stars is not None else 1.0)
     if json:
         print_json({"files": [], "seconds": round(time.monotonic() - began, 3), "listener": listener, "kind": said[0], "value": stars or 1.0, **known})

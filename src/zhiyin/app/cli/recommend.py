@@ -35,7 +35,7 @@ def recommend(
     from zhiyin.library import library_if_there, open_library
 
     wish = Wish(count, new, diverse)
-    opened = open_library(library) if listener else library_if_there(library)
+    opened = open_library(library, make=False) if listener else library_if_there(library)
     with progress_bar("read", quiet=quiet or json) as progress:
         found = choose(listener, like=like or (), among=among or (), wish=wish, library=opened, progress=progress)
     if json:
