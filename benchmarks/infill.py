@@ -103,6 +103,9 @@ def every_verb(options: argparse.Namespace, package: Package, suffixes: tuple[st
     wide, leaps, dressed, began = Counter(), Counter(), [], time.monotonic()
     chosen = files_of(options, suffixes, 200)
     for number, file in enumerate(chosen):
+        if options.minutes and time.monotonic() - began > 60 * options.minutes:
+            chosen = chosen[:number]
+            break
         rng = np.random.default_rng([909, number])
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -234,6 +237,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--files", type=Path)
     parser.add_argument("--n", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=0, help="stop after about so many, with the files done by then")
     parser.add_argument("--model", default="default")
     options = parser.parse_args()
     package = load_package(options.model)

@@ -168,6 +168,15 @@ def test_bars_longer_than_the_encoding_knows_are_cut_and_found_again():
     assert rows_of(made, outside) == rows_of(score, score.bar_of(score.notes["onset"]) != 1)
 
 
+def test_bar_numbers_that_begin_anew_mean_the_first_movement():
+    score = tune(bars=12)
+    bars = score.bars.copy()
+    bars["number"][7:] = np.arange(1, 6)
+    score = score.replace(bars=bars)
+    assert select(score, "2-4").bars.tolist() == [1, 2, 3]
+    assert select(score, "6-7").bars.tolist() == [5, 6]
+
+
 def test_what_cannot_be_selected_is_said():
     score = tune(bars=8, parts=2)
     with pytest.raises(ControlError, match=r"The span lies outside the piece. Expected bars 1 to 8. Received 7-12"):

@@ -100,8 +100,11 @@ class Splice:
 
 
 def _outside(score: Score, cells: np.ndarray, scale: int = 1) -> list[tuple[int, ...]]:
-    """Onset, duration, pitch, part of the notes that begin in no cell, sorted; times divided by ``scale``."""
-    notes = score.notes
+    """Onset, duration, pitch, part of the notes that begin in no cell, sorted; times divided by ``scale``.
+
+    Graces are left out: those at the end of a replaced measure count to the bar after it.
+    """
+    notes = score.notes[~score.notes["grace"]]
     bars = np.minimum(score.bar_of(notes["onset"]), len(cells) - 1)
     inside = (notes["part"] < cells.shape[1]) & cells[bars, np.minimum(notes["part"], cells.shape[1] - 1)]
     mine = notes[~inside & (notes["part"] < cells.shape[1])]

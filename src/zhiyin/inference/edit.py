@@ -29,7 +29,7 @@ from zhiyin.inference.original import check_given
 from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler, Written, window_of
 from zhiyin.inference.seams import Seam, seams
-from zhiyin.inference.selection import Selection
+from zhiyin.inference.selection import Selection, movements
 from zhiyin.inference.surroundings import Surroundings
 from zhiyin.measures.playability import Problem, find_problems
 from zhiyin.provenance.package import STEP, Package, load_package
@@ -219,7 +219,7 @@ class Editor:
             "key": self.opened.key.name, "bars": len(job.selection.bars), "notes": len(written.rows),
             "notes_gone": int(job.selection.gone.sum()), "notes_kept": int((~job.selection.gone).sum()),
             "parts": [job.music.score.parts[p].name or f"part {p + 1}" for p in job.selection.parts],
-            "nats_per_note": round(written.nats_per_note, 4), "understood": [], "ignored": [], "assumed": [],
+            "nats_per_note": round(written.nats_per_note, 4), "understood": [], "ignored": [], "assumed": self._assumed(),
             "problems": [_told(p) for p in verdict.problems],
             "wide_leaps": [_told_seam(score, s) for s in self.seams(score) if s.wide],
             "originality": known, **job.told,
@@ -227,6 +227,11 @@ class Editor:
         source = job.music.source
         splice = Splice(source, job.selection.cells, job.selection.gone, score) if source and source.in_place else None
         return Edited(score, written.rows, verdict, report, record, splice)
+
+    def _assumed(self) -> list[str]:
+        """What was taken for granted about bars."""
+        count = movements(self.job.music.score)
+        return [f"bars of the first of {count} movements"] if count > 1 and self.job.settings.get("span") else []
 
     def _input(self) -> dict[str, Any]:
         """What the record says of the music that was edited."""
@@ -246,7 +251,8 @@ class Editor:
 
 
 def density_gap(before: Score, after: Score, selection: Selection) -> float:
-    """How far notes a bar in the new bars are from those around them, in octaves beyond one, the mean over parts."""
+    """How far notes a bar in the new bars are from those around them, in octaves beyond one, and twice the share of bars
+    in which a part is silent beyond that around them; the mean over parts."""
     rows = selection.bars
     near = np.zeros(len(before.bars), dtype=bool)
     near[max(int(rows[0]) - _AROUND, 0) : int(rows[-1]) + _AROUND + 1] = True
@@ -260,7 +266,8 @@ def density_gap(before: Score, after: Score, selection: Selection) -> float:
         if not outside.any() or not counts[0][outside].any():
             continue
         usual, found = counts[0][outside].mean(), counts[1][: len(inside)][inside].mean()
-        gaps.append(max(abs(np.log2(max(found, 0.1) / max(usual, 0.1))) - 1, 0.0))
+        silent = float((counts[1][: len(inside)][inside] == 0).mean() - (counts[0][outside] == 0).mean())
+        gaps.append(max(abs(np.log2(max(found, 0.1) / max(usual, 0.1))) - 1, 0.0) + 2 * max(silent, 0.0))
     return float(np.mean(gaps)) if gaps else 0.0
 
 

@@ -18,7 +18,7 @@ from zhiyin.inference.session import Memory, StepSession, open_graph
 from zhiyin.inference.take import Take
 from zhiyin.provenance.package import Package
 
-_DRAWS = 3  # further draws for a row that went astray
+_DRAWS = 5  # further draws for a row that went astray
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Run:
             rows[refused], nats[refused] = second["next"][refused], second["nats"][refused]
         return Looked(found, rows, nats)
 
-    def _drawn_again(self, found: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    def _drawn_again(self, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Rows that went astray drawn again, a few times."""
         for _ in range(_DRAWS):
             astray = [i for i, n in enumerate(self.active) if self.takes[n].astray(found["next"][i])]

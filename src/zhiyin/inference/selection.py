@@ -110,8 +110,12 @@ def slack(score: Score) -> int:
 
 
 def find_bars(score: Score, span: str) -> np.ndarray:
-    """Rows of bars that a span names by their printed numbers: "7", "5-8", "1-2,9-12". bool (bars,)."""
+    """Rows of bars that a span names by their printed numbers: "7", "5-8", "1-2,9-12". bool (bars,).
+
+    Where the numbers begin anew (movements in one file), the first bars that are called so are meant.
+    """
     number = score.bars["number"]
+    movement = np.cumsum(np.r_[False, np.diff(number) < 0])
     first, last = int(number.min()), int(number.max())
     out = np.zeros(len(number), dtype=bool)
     for piece in span.split(","):
@@ -130,8 +134,13 @@ def find_bars(score: Score, span: str) -> np.ndarray:
                 "The span lies outside the piece", expected=f"bars {first} to {last}{upbeat}", received=piece.strip(),
                 hint="zhiyin show FILE says how many bars there are",
             )  # fmt: skip
-        out |= rows
+        out |= rows & (movement == movement[np.argmax(rows)])
     return out
+
+
+def movements(score: Score) -> int:
+    """How often the bar numbers begin anew, the first time counted."""
+    return 1 + int((np.diff(score.bars["number"]) < 0).sum())
 
 
 def find_parts(score: Score, name: str | int) -> list[int]:

@@ -161,19 +161,20 @@ def _some_cells(score: Score, whole: Selection, amount: float, rng: np.random.Ge
 
 
 def place(run: Run) -> Run:
-    """A run that writes one note at each place where one went, out of its cell's pitches and none that stands there already."""
+    """A run that writes one note at each place where one went, out of its cell's pitches and none that sounds there already."""
     request, opened = run.request, run.opened
     old = gone_in(opened, run.bars)
-    standing: dict[tuple[int, int, int], list[int]] = {}
-    for bar, position, part, pitch in opened.piece.rows[~opened.gone][:, :4].tolist():
-        standing.setdefault((bar, position, part), []).append(pitch)
+    standing = opened.piece.rows[~opened.gone].astype(np.int64)
+    begin, end = _times(opened, standing)
+    starts, ends = _times(opened, old)
     sets, places = PitchSets(request.masks.pitch[1:]), np.zeros((len(old), 5), dtype=np.int64)
     chords = np.split(np.arange(len(old)), np.flatnonzero((np.diff(old[:, :3], axis=0) != 0).any(axis=1)) + 1)
     for chord in chords:
         bar, position, part = old[chord[0], :3].tolist()
         cell = request.masks.pitch_index[bar - run.shift, position // STEPS_PER_QUARTER, part]
         room = _room(opened.parts[part], request.masks.pitch[cell])
-        room[standing.get((bar, position, part), [])] = False
+        beside = (standing[:, PART] == part) & (begin < ends[chord].max()) & (end > starts[chord[0]])
+        room[standing[beside, PITCH]] = False
         for above, i in enumerate(reversed(chord.tolist())):  # lower notes leave room for the higher ones of their chord
             mask = room.copy()
             mask[np.flatnonzero(room)[::-1][above : above + 1].max(initial=-1) + 1 :] = False
@@ -182,6 +183,13 @@ def place(run: Run) -> Run:
             places[i] = (bar - run.shift, position, part, old[i, DURATION], sets.add(mask))
     masks = replace(request.masks, pitch=np.array(sets.rows))
     return replace(run, request=replace(request, masks=masks, places=places, reach=None))
+
+
+def _times(opened: Opened, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Steps from the beginning at which rows begin and end, int64 (R,) each."""
+    lengths = opened.piece.bars[:, BAR_COLUMN["length"]].astype(np.int64)
+    begin = (np.cumsum(lengths) - lengths)[rows[:, BAR]] + rows[:, POSITION]
+    return begin, begin + DURATIONS[rows[:, DURATION]]
 
 
 def _room(part: Instrument, cell: np.ndarray) -> np.ndarray:
@@ -206,7 +214,10 @@ def gone_in(opened: Opened, bars: np.ndarray) -> np.ndarray:
 
 
 def repitched(opened: Opened, rows: np.ndarray) -> Score:
-    """The score whose selected notes have the pitches of new rows, one for each that went; times, lengths and marks stay."""
+    """The score whose selected notes have the pitches of new rows, one for each that went; times, lengths and marks stay.
+
+    A note whose new pitch still sounds, or is struck again before it ends, keeps its old one.
+    """
     score, notes = opened.score, opened.score.notes.copy()
     old = np.concatenate([gone_in(opened, bars) for bars in opened.runs])
     new = {tuple(place): pitch for place, pitch in zip(old[:, :4].tolist(), rows[:, PITCH].tolist(), strict=True)}
@@ -219,7 +230,23 @@ def repitched(opened: Opened, rows: np.ndarray) -> Score:
         pitch = new.get(place, place[3])
         if pitch != place[3]:
             notes["pitch"][i], notes["spelling"][i] = pitch, UNSPELLED
+    before = score.notes["pitch"]
+    while (clash := (notes["pitch"] != before) & _clashing(notes)).any():
+        for name in ("pitch", "spelling"):
+            notes[name][clash] = score.notes[name][clash]
     return score.replace(notes=notes)
+
+
+def _clashing(notes: np.ndarray) -> np.ndarray:
+    """Which notes overlap one of the same pitch in their part. bool (notes,)."""
+    order = np.lexsort((notes["onset"], notes["pitch"], notes["part"]))
+    n = notes[order]
+    same = (n["part"][1:] == n["part"][:-1]) & (n["pitch"][1:] == n["pitch"][:-1])
+    over = same & (n["onset"][1:] < n["onset"][:-1].astype(np.int64) + n["duration"][:-1])
+    out = np.zeros(len(notes), dtype=bool)
+    out[order[1:][over]] = True
+    out[order[:-1][over]] = True
+    return out
 
 
 # ---------------------------------------------------------------- harmony

@@ -74,6 +74,8 @@ def run(desk: Desk, file: Path, make: Callable[[], Made[Any]], line: Callable[[M
 
 
 def _tell(pieces: Sequence[Any], remarks: Sequence[str], files: Sequence[Path], *, quiet: bool) -> None:
+    for text in pieces[0].report.get("assumed", ()):
+        say(f"  assumed: {text}", quiet=quiet)
     for piece in pieces:
         for name in ("problems", "wide_leaps"):
             for text in piece.report.get(name, ()):
