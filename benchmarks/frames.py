@@ -63,9 +63,9 @@ def run(folder: Path, runs: Path, name: str, seed: int) -> None:
     atomic_write(out, json.dumps(result | {"kind": kind}, indent=1) + "\n")
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Mean and standard deviation over seeds."""
-    return {"mean": round(statistics.mean(values), 4), "sd": round(statistics.stdev(values), 4) if len(values) > 1 else 0.0, "n_seeds": len(values)}
+def spread(values: Sequence[float]) -> dict[str, float | None]:
+    """Mean and standard deviation over seeds (none of one seed)."""
+    return {"mean": round(statistics.mean(values), 4), "sd": round(statistics.stdev(values), 4) if len(values) > 1 else None, "n_seeds": len(values)}
 
 
 def table(name: str, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -73,13 +73,14 @@ def table(name: str, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     first = found[0]
     line: dict[str, Any] = {
         "nats_per_frame": spread([r["nats"] for r in found]), "seeds": [r["seed"] for r in found], "parameters": first["parameters"],
+        "steps": [r["steps"] for r in found], "minutes": first["recipe"].get("minutes") or None, "training_seconds": [r["training_seconds"] for r in found],
         "transposed_in_training": first["transposed_in_training"], "recall": bool(first["recipe"].get("recall")),
     }  # fmt: skip
     for split in ("test", "clean", "valid"):
         keys = [k for k in first[split] if k.startswith(("pooled", "mean_of"))]
         counts = {k: v for k, v in first[split].items() if k not in keys}
         line[split] = {**{k: spread([r[split][k] for r in found]) for k in keys}, **counts}
-    mean = line["nats_per_frame"]["mean"]
+    mean = statistics.mean(r["nats"] for r in found)
     if name in ANCHORS:
         value, source = ANCHORS[name]
         line["anchor"] = {"nats_per_frame": value, "source": source, "ratio": round(mean / value, 4), "within_3_percent": mean <= 1.03 * value}

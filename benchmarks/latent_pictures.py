@@ -19,7 +19,7 @@ from zhiyin.inference.latent_space import LatentModel, latent_model, melody_part
 from zhiyin.provenance.package import Package, load_package
 from zhiyin.score import Score
 
-STYLES = ("reel", "jig", "mass", "song", "mazurka", "string quartet", "hymn", "waltz")
+STYLES = ("reel", "jig", "mass", "german-lied", "mazurka", "string-quartet", "hymn", "waltz")
 
 
 def encoded(corpus: Corpus, piece: Piece) -> EncodedPiece:

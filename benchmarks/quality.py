@@ -16,6 +16,7 @@ from pathlib import Path
 from common import about, write
 
 from zhiyin.evaluation.generation import TESTERS, Setting, evaluate_generation
+from zhiyin.evaluation.two_sample import LENGTHS
 from zhiyin.files import atomic_write
 
 
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=450)
     parser.add_argument("--sections", default="")
     parser.add_argument("--testers", default=",".join(TESTERS))
+    parser.add_argument("--lengths", default=",".join(map(str, LENGTHS)))
     parser.add_argument("--work", default="out/quality")
     options = parser.parse_args()
     sections = tuple(s for s in options.sections.split(",") if s)
@@ -41,7 +43,7 @@ def main() -> None:
         composed_at = Path(options.work) / model / "composed_at.txt"
         if not composed_at.exists():
             atomic_write(composed_at, about("")["commit"])
-        setting = Setting(pieces=options.pieces, sections=sections, testers=tuple(options.testers.split(",")))
+        setting = Setting(pieces=options.pieces, sections=sections, testers=tuple(options.testers.split(",")), lengths=tuple(map(int, options.lengths.split(","))))
         result = evaluate_generation(model, options.corpus, Path(options.work) / model, setting=setting, progress=say)
         write(f"quality_{model}", {**about(f"python benchmarks/quality.py CORPUS --models {model} --pieces {options.pieces}", seeds="0"), "composed_at": composed_at.read_text("utf-8"), **result})
 

@@ -14,7 +14,7 @@ from zhiyin.app.cli.main import main
 from zhiyin.encoding import encode
 from zhiyin.errors import ControlError, FormatError, InputError, PackageError, TrainingError
 from zhiyin.formats.catalog import load, save
-from zhiyin.inference.classify import check_table, classify, classify_files, score_files, verdicts
+from zhiyin.inference.classify import check_table, classify, classify_files, inputs_of_files, score_files, verdicts
 from zhiyin.inference.judge import Verdict, choose
 from zhiyin.inference.style_check import StyleCheck
 from zhiyin.inference.style_grams import SIZE, grams
@@ -169,6 +169,22 @@ def test_a_batch_goes_on_past_bad_files(folder, package, tmp_path, capsys):
     assert main(["classify", str(tmp_path), "--model", str(package.folder), "--top", "1"]) == 3
     out, err = capsys.readouterr()
     assert "style: jig" in out and "failed: " in err and "2 classified, 2 failed" in err
+
+
+def test_a_piece_that_cannot_be_heard_costs_the_batch_nothing(folder, monkeypatch):
+    files = [str(p) for p in sorted(folder.rglob("*.mid"))[:3]]
+    real, hearing = Hearing.inputs, Hearing("", "")
+    bad = encode(load(files[1]))[0].rows
+
+    def breaks(self, pieces):
+        if any(np.array_equal(p.rows, bad) for p in pieces):
+            raise RuntimeError("inside a library")
+        return real(self, pieces)
+
+    monkeypatch.setattr(Hearing, "inputs", breaks)
+    good, x, failed = inputs_of_files(files, hearing)
+    assert good == [files[0], files[2]] and len(x) == 2
+    assert [(f.path, f.reason) for f in failed] == [(files[1], "RuntimeError: inside a library")]
 
 
 def test_several_processes_say_the_same(folder, package):

@@ -11,7 +11,7 @@ from zhiyin.errors import ControlError, InputError, PackageError, TrainingError
 from zhiyin.formats.catalog import save
 from zhiyin.inference.attributes import ATTRIBUTES, directions
 from zhiyin.inference.latent import blend, moved_along, push_of, vary_latent
-from zhiyin.inference.latent_space import LatentModel, latent_model, slerp, windows_of
+from zhiyin.inference.latent_space import LatentModel, in_a_row, latent_model, slerp, windows_of
 from zhiyin.models.vae import VAE, VAESizes, kl
 from zhiyin.provenance.package import load_package
 from zhiyin.score import Part, Score, notes_array, regular_bars
@@ -257,10 +257,23 @@ def test_the_verbs(result, tmp_path, capsys):
 
     a, b = save(tune(8, seed=1), tmp_path / "a.mid"), save(tune(8, seed=2), tmp_path / "b.mid")
     model = ["--model", str(result.package.folder), "--json"]
-    assert main(["vary", str(a), "-o", str(tmp_path / "v.mid"), "--seed", "1", *model]) == 0
+    assert main(["vary", str(a), "--method", "latent", "-o", str(tmp_path / "v.mid"), "--seed", "1", *model]) == 0
     assert json.loads(capsys.readouterr().out)["seed"] == 1 and (tmp_path / "v.mid").is_file()
     assert main(["blend", str(a), str(b), "-o", str(tmp_path / "x.mid"), *model]) == 1
     assert "blend writes several pieces. Expected a folder" in capsys.readouterr().err
     assert main(["blend", str(a), str(b), "--meter", "x", *model]) == 1
     assert "Unknown metre. Expected two numbers as 3/4. Received 'x'" in capsys.readouterr().err
     assert load_package(result.package.folder).name == "tiny-vae"
+
+
+def test_a_change_of_metre_in_the_middle_keeps_every_bar(result):
+    from zhiyin.score import bars_array
+
+    lengths = [96, 96, 96, 72, 72, 96]  # windows of two bars end where the metre changes
+    bars = bars_array(lengths, meter_numerator=[4, 4, 4, 3, 3, 4])
+    onsets = np.r_[0, np.cumsum(lengths)[:-1]]
+    score = Score(notes_array(onset=onsets, duration=24, pitch=62 + np.arange(6)), bars, (Part("", 0),), 24, timing="notated")
+    line = windows_of(_piece(score), [0], 2)
+    assert line.length.tolist() == [2, 2, 1, 2] and len(in_a_row(line.grid, np.array([16, 16, 16, 12, 12, 16]))) == 6
+    made = vary_latent(score, amount=0.0, model=result.package, temperature=1.0, seed=2)
+    assert made.score.bars["duration"].tolist() == lengths

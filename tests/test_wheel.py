@@ -28,7 +28,8 @@ def test_the_wheel_holds_what_a_user_needs(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for needed in (
         "zhiyin/packages/default/manifest.json", "zhiyin/packages/default/step.onnx", "zhiyin/packages/default/weights.bin",
-        "zhiyin/data/zhiyin.sf2", "zhiyin/recipes/classic.toml", "zhiyin/corpus/holdout.npz", "zhiyin/data/page/page.js",
+        "zhiyin/data/zhiyin.sf2", "zhiyin/recipes/classic.toml", "zhiyin/corpus/holdout.npz", "zhiyin/data/page/page.js", "zhiyin/data/page/listen.js",
+        "zhiyin/data/style_reference.npz", "zhiyin/data/chord_walk.npz",
         "zhiyin/data/descriptor_scale.npz", "zhiyin/library/migrations/versions/m0001_first.py",
     ):  # fmt: skip
         assert needed in names, needed

@@ -59,13 +59,14 @@ Progress = Callable[[int, int, str], None]
 @dataclass(frozen=True)
 class Setting:
     """What a run is made from. pieces: human pieces at most (0 = all that qualify); splits: where they are from; testers: by name;
-    sections: by name (empty = all); sampling: temperature, top_p, min_p of all fields (None = the package's own).
+    sections: by name (empty = all); lengths: bars of L60's excerpts; sampling: temperature, top_p, min_p of all fields (None = the package's own).
     """
 
     pieces: int = 450
     splits: tuple[str, ...] = ("valid", "test")
     testers: tuple[str, ...] = TESTERS
     sections: tuple[str, ...] = ()
+    lengths: tuple[int, ...] = LENGTHS
     sampling: Mapping[str, float] | None = None
 
 
@@ -174,16 +175,16 @@ def two_sample(run: Run) -> None:
 
 
 def lengths(run: Run) -> dict[str, Any]:
-    """The test at 2..64 bars, and L60."""
+    """The test at the lengths of the setting, and L60."""
 
     def kept(windows: Windows, bars: int, name: str) -> dict[str, Any]:
         path = run.path(f"lengths_{bars}.{name}")
         if not path.exists():
-            run.progress(LENGTHS.index(bars), len(LENGTHS), f"{bars} bars: {name}")
+            run.progress(run.setting.lengths.index(bars), len(run.setting.lengths), f"{bars} bars: {name}")
             atomic_write(path, json.dumps(run_tester(windows, name), indent=1))
         return dict(json.loads(path.read_text("utf-8")))
 
-    return measure_lengths(run.sides, run.setting.testers, test=kept)
+    return measure_lengths(run.sides, run.setting.testers, run.setting.lengths, kept)
 
 
 def separates(run: Run, most: int = 30) -> list[dict[str, Any]]:
@@ -194,7 +195,7 @@ def separates(run: Run, most: int = 30) -> list[dict[str, Any]]:
         area = auc(table[:, i], label)
         human, composed = (float(table[label == side, i].mean()) for side in (0, 1))
         found.append({"figure": name, "auc": round(area, 4), "human": round(human, 4), "composed": round(composed, 4)})
-    return sorted(found, key=lambda f: -abs(f["auc"] - 0.5))[:most]
+    return sorted(found, key=lambda f: -abs(float(str(f["auc"])) - 0.5))[:most]
 
 
 def statistics(run: Run) -> dict[str, Any]:

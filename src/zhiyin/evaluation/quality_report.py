@@ -93,10 +93,10 @@ def _statistics(result: Mapping[str, Any]) -> str:
 
 
 def _distances(result: Mapping[str, Any]) -> str:
-    found, text = result["distances"], "<h2>Distance of the whole</h2><p>Of descriptors on their main axes; the floor is human against human.</p>"
+    found, text = result["distances"], "<h2>Distance of the whole</h2><p>Of descriptors on their main axes; the floor is human against human. What sampling alone adds is taken off.</p>"
     sets = ("human_floor", "composed", "shuffled_ceiling")
     for kind in ("frechet", "mmd"):
-        rows = [(name.replace("_", " "), [Dot(0, found[name][kind]["value"], found[name][kind]["low"], found[name][kind]["high"])]) for name in sets]
+        rows = [(name.replace("_", " "), [Dot(0, found[name][kind]["corrected"], found[name][kind]["low"], found[name][kind]["high"])]) for name in sets]
         text += dots_svg(rows, [kind], title=f"{kind} to held-out human windows, n = {found['n']}")
     return text
 

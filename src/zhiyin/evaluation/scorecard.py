@@ -115,12 +115,10 @@ def judge(music: Score | str | Path, *, reference: str = "") -> Scorecard:
 
 def scorecard(figures: np.ndarray, style: StyleReference, *, bars: int, windows: int) -> Scorecard:
     """The scorecard of measured figures (``measure_figures``)."""
-    at = [int(np.argmin(np.abs(LEVELS - level))) for level in (0.05, 0.5, 0.95)]
+    five, half, most = (int(np.argmin(np.abs(LEVELS - level))) for level in (0.05, 0.5, 0.95))
     percentiles = style.percentiles(figures)
-    entries = tuple(
-        Entry(f, float(v), float(p), *(float(q[i]) for i in at), float(m))
-        for f, v, p, q, m in zip(figure_table(), figures, percentiles, style.quantiles, style.means)
-    )
+    columns = zip(figure_table(), figures, percentiles, style.quantiles, style.means)
+    entries = tuple(Entry(f, float(v), float(p), float(q[five]), float(q[half]), float(q[most]), float(m)) for f, v, p, q, m in columns)
     outside = style.unusual_share(percentiles)
     return Scorecard(style.style, style.pieces, bars, windows, entries, outside, percentile(style.unusual, outside))
 

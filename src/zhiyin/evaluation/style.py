@@ -21,8 +21,9 @@ from zhiyin.training.style import drawn_pieces, examples_of, groups_of, heard, t
 from zhiyin.training.style_fit import (
     Examples,
     StyleSizes,
-    fit_set,
+    bare,
     folds_of,
+    held_out,
     known_labels,
     temperature_of,
     warmed,
@@ -51,7 +52,7 @@ def evaluate_style(
         opened = open_model(model)
         x = heard(corpus, pieces, opened.hearing, folder / f"inputs-{opened.hearing.embedding}.npz", progress)
         sets = of_model(opened, Examples(x, label_sets(corpus, pieces, rare=True), groups_of(pieces), np.ones(len(x))))
-        told = {"model": opened.name}
+        told: dict[str, Any] = {"model": opened.name}
     else:
         chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
         sizes = StyleSizes(**chosen.sizes)
@@ -82,20 +83,21 @@ def cross_validated(examples: Examples, name: str, sizes: StyleSizes, *, repeats
     index, truth, classes = known_labels(examples, name, sizes.least)
     part = examples.part(index)
     of = np.searchsorted(np.array(classes), truth)
-    p = np.stack([_one_repeat(part, truth, classes, sizes, seed + r) for r in range(repeats)])
+    model = bare(part, sizes)
+    like = model.likeness(model.points)
+    p = np.stack([_one_repeat(model, like, part, truth, classes, sizes, seed + r) for r in range(repeats)])
     return Answers(classes, of, p, part.groups)
 
 
-def _one_repeat(part: Examples, truth: np.ndarray, classes: Sequence[str], sizes: StyleSizes, seed: int) -> np.ndarray:
-    """Calibrated probabilities (n, C)."""
-    p, fold = np.zeros((len(truth), len(classes))), np.zeros(len(truth), dtype=int)
-    for number, (train, test) in enumerate(folds_of(truth, part.groups, sizes.folds, seed)):
-        p[test] = fit_set(part.part(train), truth[train], classes, sizes).said_of(part.x[test])
-        fold[test] = number
-    raw = p.copy()
-    for number in np.unique(fold):
-        own = fold == number
-        p[own] = warmed(raw[own], temperature_of(raw[~own], truth[~own], classes))
+def _one_repeat(
+    model: StyleModel, like: np.ndarray, part: Examples, truth: np.ndarray, classes: Sequence[str], sizes: StyleSizes, seed: int
+) -> np.ndarray:
+    """Calibrated probabilities (n, C): the temperature of a fold is that of the others' held-out answers."""
+    raw = held_out(model, like, np.arange(len(truth)), truth, classes, part, sizes, seed=seed).p
+    p = raw.copy()
+    for _, own in folds_of(truth, part.groups, sizes.folds, seed):
+        others = np.delete(np.arange(len(truth)), own)
+        p[own] = warmed(raw[own], temperature_of(raw[others], truth[others], classes))
     return p
 
 

@@ -51,7 +51,7 @@ def percentile(quantiles: np.ndarray, value: float) -> float:
     """Share below ``value`` (ties half) read off quantiles at ``LEVELS``; beyond the ends, half of what lies there."""
     if not (np.isfinite(value) and np.isfinite(quantiles).all()):
         return np.nan
-    value = np.float16(value)
+    value = float(np.float16(value))  # as the quantiles are rounded
     left, right = np.searchsorted(quantiles, value, "left"), np.searchsorted(quantiles, value, "right")
     if left < right:  # equal to some quantiles: from the first to the last of them
         low = 0.0 if left == 0 else LEVELS[left]

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree.ElementTree import Element, fromstring, tostring
-from xml.sax.saxutils import escape
 
 import numpy as np
 
@@ -26,16 +25,15 @@ from zhiyin.formats.musicxml_outline import Node, changed, outline
 from zhiyin.formats.musicxml_page import page_of
 from zhiyin.formats.musicxml_parse import score_tree, unpacked
 from zhiyin.formats.musicxml_part import PartWriter
+from zhiyin.formats.musicxml_record import record_edits
 from zhiyin.formats.musicxml_values import divisions_of, transposition_of
 from zhiyin.formats.musicxml_write import packed as pack
-from zhiyin.provenance.record import MARK, record_text
 from zhiyin.score.score import UNKNOWN_KEY, UNSPELLED, Score
 from zhiyin.score.spelling import spell
 
 _SOUNDING = ("note", "backup", "forward")
 _SPANNERS = ("slur", "glissando", "slide")
 _ON_NOTES = ("slur", "articulation", "ornament", "fermata", "lyric")
-_AFTER_ENCODING = ("source", "relation", "miscellaneous")
 
 
 def splice_musicxml(
@@ -64,7 +62,7 @@ def splice_musicxml(
         if rows:
             edits += _Part(xml, nodes, elements, spelled, part).edits(rows)
     if record is not None:
-        edits += _record_edits(xml, top, record)
+        edits += record_edits(xml, top, record)
     xml = changed(xml, edits)
     if not packed:
         return xml
@@ -381,39 +379,6 @@ def _as_written(score: Score, part: int, rows: list[int], chromatic: int, fifths
 def _within(score: Score, onset: int, end: int, inside: np.ndarray) -> bool:
     """Whether a mark lies in one stretch of bars."""
     return end < 0 or bool(inside[int(score.bar_of(onset)) : int(score.bar_of(end)) + 1].all())
-
-
-# ---------------------------------------------------------------- the record
-
-
-def _record_edits(xml: bytes, top: Node, record: Mapping[str, object]) -> list[tuple[int, int, bytes]]:
-    """The record as descriptions of the encoding, in the place of an older one of ours."""
-    told = [str(record["disclosure"])] if record.get("disclosure") else []
-    told.append(MARK + record_text(record))
-    new = "".join(f"<encoding-description>{escape(t)}</encoding-description>" for t in told).encode("ascii", "xmlcharrefreplace")
-    identification = top.find("identification")
-    if identification is None:
-        place = next(c.start for c in top.children if c.tag in ("defaults", "credit", "part-list", "part", "measure"))
-        return [(place, place, b"<identification><encoding>" + new + b"</encoding></identification>\n  ")]
-    encoding = identification.find("encoding")
-    if encoding is None:
-        later = [c.start for c in identification.children if c.tag in _AFTER_ENCODING]
-        return _insert(xml, identification, b"<encoding>" + new + b"</encoding>", later[0] if later else None)
-    older = [c for c in encoding.all("encoding-description") if _is_ours(xml[c.inner : c.close], told[0])]
-    return [(c.start, c.end, b"") for c in older] + _insert(xml, encoding, new)
-
-
-def _is_ours(text: bytes, disclosure: str) -> bool:
-    text = text.strip()
-    return text.startswith(MARK.encode()) or text == escape(disclosure).encode()
-
-
-def _insert(xml: bytes, node: Node, new: bytes, place: int | None = None) -> list[tuple[int, int, bytes]]:
-    """New children of an element, at its end or at a place in it; an empty element gets an end tag."""
-    if node.close == node.end:
-        return [(node.start, node.end, xml[node.start : node.end - 2] + b">" + new + f"</{node.tag}>".encode())]
-    place = node.close if place is None else place
-    return [(place, place, new)]
 
 
 def _repacked(data: bytes, path: str, xml: bytes) -> bytes:

@@ -100,5 +100,6 @@ def _run(
             hint=f"run zhiyin {verb} itself" if verb in ARRANGING else "",
         )  # fmt: skip
     options = EditOptions(**{f.name: given[f.name] for f in fields(EditOptions) if f.name in given})
-    job = EDITING[verb](read_music(source), {k: v for k, v in given.items() if k not in EditOptions.__dataclass_fields__}, given.get("style"))
+    own = {k: v for k, v in given.items() if k not in EditOptions.__dataclass_fields__}
+    job = EDITING[verb](read_music(source), own, given.get("style"))
     return edit(job, model=package, seed=settings["seed"], options=replace(options, takes=1), sampler=sampler)

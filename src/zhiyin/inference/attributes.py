@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zhiyin.encoding.sixteenths import BAR_SLOTS, FIRST_PITCH, HOLD, NONE
+from zhiyin.encoding.sixteenths import FIRST_PITCH, HOLD, NONE
 
 # Temperley 2007, "Music and Probability": weights of the degrees above the tonic (Kostka and Payne's excerpts).
 _MAJOR = np.array([0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400])
@@ -70,7 +70,6 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 ATTRIBUTES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "density": density, "range": pitch_range, "syncopation": syncopation, "mode": mode,
 }  # fmt: skip
-assert len(_STRENGTH) == BAR_SLOTS
 
 
 def directions(latents: np.ndarray, grid: np.ndarray) -> dict[str, list[float]]:

@@ -186,8 +186,19 @@ def inputs_of_files(paths: Sequence[str], hearing: Hearing) -> Chunk:
         try:
             pieces.append(encoded(load(path)))
             good.append(path)
-        except ZhiyinError as e:
-            failed.append(Failure(path, str(e)))
         except Exception as e:  # a file that breaks a library must not cost the batch its other files
-            failed.append(Failure(path, f"{type(e).__name__}: {e}"))
-    return good, hearing.inputs(pieces) if pieces else np.empty((0, 0)), failed
+            failed.append(_failure(path, e))
+    if not pieces:
+        return [], np.empty((0, 0)), failed
+    try:
+        return good, hearing.inputs(pieces), failed
+    except Exception as e:
+        if len(pieces) == 1:
+            return [], np.empty((0, 0)), [*failed, _failure(good[0], e)]
+    alone = [inputs_of_files([path], hearing) for path in good]  # one of them cannot be heard: find out which
+    heard = [x for _, x, _ in alone if len(x)]
+    return [p for g, _, _ in alone for p in g], np.vstack(heard) if heard else np.empty((0, 0)), failed + [f for _, _, bad in alone for f in bad]
+
+
+def _failure(path: str, error: Exception) -> Failure:
+    return Failure(path, str(error) if isinstance(error, ZhiyinError) else f"{type(error).__name__}: {error}")

@@ -38,11 +38,11 @@ class Described:
         return out.getvalue()
 
 
-def scores_below(folder: Path) -> list[Path]:
-    """The files below a folder that can be read, sorted; InputError when there is none."""
+def scores_below(folder: Path, *, deep: bool = True) -> list[Path]:
+    """The files below a folder (``deep`` False: in it) that can be read, sorted; InputError when there is none."""
     suffixes = {suffix for suffix, kind in catalog.FORMATS.items() if kind.read}
     found = sorted(
-        p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in suffixes and not p.name.startswith(".")
+        p for p in (folder.rglob("*") if deep else folder.iterdir()) if p.is_file() and p.suffix.lower() in suffixes and not p.name.startswith(".")
     )
     if not found:
         expected = "score files (" + " ".join(sorted(suffixes)) + ")"

@@ -218,7 +218,7 @@ class Editor:
             "verb": job.verb, **which, "model": package.manifest.get("name"), "model_hash": package.hash,
             "key": self.opened.key.name, "bars": len(job.selection.bars), "notes": len(written.rows),
             "notes_gone": int(job.selection.gone.sum()), "notes_kept": int((~job.selection.gone).sum()),
-            "parts": [job.music.score.parts[p].name for p in job.selection.parts],
+            "parts": [job.music.score.parts[p].name or f"part {p + 1}" for p in job.selection.parts],
             "nats_per_note": round(written.nats_per_note, 4), "understood": [], "ignored": [], "assumed": [],
             "problems": [_told(p) for p in verdict.problems],
             "wide_leaps": [_told_seam(score, s) for s in self.seams(score) if s.wide],
@@ -274,4 +274,5 @@ def _told(problem: Problem) -> str:
 
 
 def _told_seam(score: Score, seam: Seam) -> str:
-    return f"bar {int(score.bars['number'][seam.bar])}: {score.parts[seam.part].name or f'part {seam.part + 1}'} leaps {abs(seam.leap)} semitones"
+    name = score.parts[seam.part].name or f"part {seam.part + 1}"
+    return f"bar {int(score.bars['number'][seam.bar])}: {name} leaps {abs(seam.leap)} semitones"

@@ -122,9 +122,10 @@ def make_run(opened: Opened, sheet: Sheet, bars: np.ndarray, rows: np.ndarray, s
     cells[bars - shift, : len(opened.parts)] = opened.cells[bars]
     reach = np.where(opened.cells, opened.reach, 0).max(axis=1)[shift : shift + len(table)]
     loud = opened.piece.rows[:, VELOCITY] > 0
+    end = stop - shift if stop == len(opened.piece.bars) - 1 else len(table)  # else the step beyond the run ends a take
     request = Request(
         table, program_row([int(p) for p in opened.piece.programs]), sheet.controls, masks, sheet.sampling, seed=seed,
-        past=past, given=given, first=first - shift, end_bar=stop - shift, single=single, hands=hands,
+        past=past, given=given, first=first - shift, end_bar=end, single=single, hands=hands,
         keep_velocity=bool(len(loud) and loud.mean() > 0.5), woven=woven, cells=cells, reach=reach,
     )  # fmt: skip
     run = Run(request, shift, opened, bars)

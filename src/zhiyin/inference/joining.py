@@ -57,9 +57,9 @@ def marks_after(score: Score, selection: Selection, kept: np.ndarray, new: np.nd
         elif mark.kind == "slur" and not all(ends) and len(struck[mark.part]):
             places = struck[mark.part]
             if ends[0]:
-                mark = replace(mark, onset=int(places[min(np.searchsorted(places, mark.onset), len(places) - 1)]))
+                mark = replace(mark, onset=int(places[min(int(np.searchsorted(places, mark.onset)), len(places) - 1)]))
             else:
-                mark = replace(mark, end=int(places[max(np.searchsorted(places, mark.end, side="right") - 1, 0)]))
+                mark = replace(mark, end=int(places[max(int(np.searchsorted(places, mark.end, side="right")) - 1, 0)]))
             out += [mark] if mark.onset < mark.end else []
     return tuple(out)
 

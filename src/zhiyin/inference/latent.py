@@ -17,13 +17,23 @@ from typing import Any
 import numpy as np
 
 from zhiyin.encoding import EncodedPiece, decode
-from zhiyin.encoding.fields import BAR_COLUMN, BAR_FIELDS, STEPS_PER_QUARTER
+from zhiyin.encoding.fields import BAR_COLUMN, STEPS_PER_QUARTER
 from zhiyin.encoding.rows import with_bars_left
-from zhiyin.encoding.sixteenths import BAR_LENGTHS, REST, rows_of
+from zhiyin.encoding.sixteenths import BAR_LENGTHS, bar_lengths, rows_of
 from zhiyin.errors import ControlError, InputError, near_names
 from zhiyin.formats.recorded import music_of
 from zhiyin.inference.attributes import ATTRIBUTES
-from zhiyin.inference.latent_space import LatentModel, Line, latent_model, melody_part, read, slerp, windows_of
+from zhiyin.inference.latent_space import (
+    LatentModel,
+    Line,
+    cut,
+    in_a_row,
+    latent_model,
+    melody_part,
+    read,
+    slerp,
+    windows_of,
+)
 from zhiyin.inference.made import Made
 from zhiyin.provenance.package import Package, load_package
 from zhiyin.provenance.record import make_record
@@ -78,8 +88,8 @@ def blend(
             "The two pieces have different metres", expected="one metre, or --meter for the steps",
             received=" and ".join(f"{n}/{d}" for n, d in metres), hint=f"--meter {metres[0][0]}/{metres[0][1]}",
         )  # fmt: skip
-    count = min(len(s.z) for s in sides)
-    table = _table(sides[0], count * latent.bars, meter or metres[0])
+    bars = min(s.line.bars for s in sides)
+    table, count = _table(sides[0], bars, meter or metres[0]), -(-bars // latent.bars)
     settings = {"steps": steps, "meter": list(meter or metres[0]), "part": part, "temperature": temperature, "seed": seed}
     inputs = [{"heard": music_of(s).heard["heard"]} for s in (a, b)]
     pieces = []
@@ -108,7 +118,7 @@ def vary_latent(
     latent, seed = latent_model(package), _seed(seed)
     push = push_of(package, more, less)
     side = _side(score, part, latent)
-    table = _table(side, len(side.z) * latent.bars, _metre(side))[: side.line.bars]
+    table = _table(side, side.line.bars, None)
     settings = {"method": "latent", "amount": amount, "more": list(more), "less": list(less), "part": part, "temperature": temperature, "seed": seed}
     inputs = [{"heard": music_of(score).heard["heard"]}]
     pieces = []
@@ -188,36 +198,29 @@ def _metre(side: _Side) -> tuple[int, int]:
     return int(bar[BAR_COLUMN["numerator"]]), 2 ** (max(int(bar[BAR_COLUMN["denominator"]]), 1) - 1)
 
 
-def _table(side: _Side, bars: int, meter: tuple[int, int]) -> np.ndarray:
-    """A bar table of ``bars`` bars of one metre, keys and tempo as the piece has them; its plan says nothing."""
-    length = 4 * STEPS_PER_QUARTER * meter[0] // meter[1] if meter[1] else 0
-    if length * 4 / STEPS_PER_QUARTER not in BAR_LENGTHS:
-        raise InputError(
-            "Wrong metre for the latent model", expected=f"bars of {', '.join(map(str, BAR_LENGTHS))} sixteenths (2/4, 3/4, 6/8, 4/4 …)",
-            received=f"{meter[0]}/{meter[1]}",
-        )  # fmt: skip
+def _table(side: _Side, bars: int, meter: tuple[int, int] | None) -> np.ndarray:
+    """A bar table of ``bars`` bars, keys and tempo as the piece has them, of one metre (None: the piece's own); its plan says nothing."""
     own = side.piece.bars[side.line.first : side.line.first + side.line.bars]
-    table = own[np.minimum(np.arange(bars), len(own) - 1)].copy().astype(np.int16)
-    for name in PLAN:
-        table[:, BAR_COLUMN[name]] = 0
-    changed = table[:, BAR_COLUMN["length"]] != length
-    odd = changed if side.line.length.min() == side.line.length.max() else np.ones(len(table), dtype=bool)
-    if changed.any():
-        table[odd, BAR_COLUMN["length"]] = length
-        table[odd, BAR_COLUMN["numerator"]] = meter[0]
-        table[odd, BAR_COLUMN["denominator"]] = 1 + int(np.log2(meter[1]))
+    table = own[np.minimum(np.arange(bars), len(own) - 1)].astype(np.int16)
+    table[:, [BAR_COLUMN[name] for name in PLAN]] = 0
+    if meter:
+        length = 4 * STEPS_PER_QUARTER * meter[0] // meter[1]
+        if length * 4 / STEPS_PER_QUARTER not in BAR_LENGTHS:
+            raise InputError(
+                "Wrong metre for the latent model", expected=f"bars of {', '.join(map(str, BAR_LENGTHS))} sixteenths (2/4, 3/4, 6/8, 4/4 …)",
+                received=f"{meter[0]}/{meter[1]}",
+            )  # fmt: skip
+        table[:, BAR_COLUMN["length"]] = length
+        table[:, BAR_COLUMN["numerator"]], table[:, BAR_COLUMN["denominator"]] = meter[0], meter[1].bit_length()
     return with_bars_left(table)
 
 
 def _written(latent: LatentModel, z: np.ndarray, table: np.ndarray, side: _Side, temperature: float, seed: int) -> Score:
     """Latents (W, Z) to a score of one part over the bar table."""
-    sixteenths = table[:, BAR_COLUMN["length"]].astype(np.int64) * 4 // STEPS_PER_QUARTER
-    length = np.searchsorted(BAR_LENGTHS, sixteenths[np.minimum(np.arange(len(z)) * latent.bars, len(table) - 1)])
-    grid = latent.decode(z, length, temperature=temperature, seed=seed)
-    grid = grid.reshape(-1, *grid.shape[2:])[: len(table)]
-    rows = rows_of(grid, sixteenths, table)
+    sixteenths = bar_lengths(table)
+    grid = latent.decode(z, cut(sixteenths, latent.bars)[1], temperature=temperature, seed=seed)
+    rows = rows_of(in_a_row(grid, sixteenths), sixteenths, table)
     if not len(rows):
-        rows = rows_of(np.full_like(grid, REST), sixteenths, table)
         raise InputError("The latent says silence", expected="≥ 1 note", received="none", hint="a smaller --amount, or another --seed")
     piece = EncodedPiece(rows, table, side.piece.programs[side.part : side.part + 1], np.zeros_like(side.piece.controls))
     name = side.score.parts[side.part].name if side.part < len(side.score.parts) else ""
@@ -236,6 +239,3 @@ def _made(
 
 def _shared(package: Package, seed: int, table: np.ndarray) -> dict[str, Any]:
     return {"seed": seed, "model": package.name, "model_hash": package.hash, "bars": len(table), "understood": [], "assumed": [], "ignored": []}
-
-
-assert len(BAR_FIELDS) == len(BAR_COLUMN)

@@ -104,7 +104,7 @@ class LatentModel:
         self, z: np.ndarray, length: np.ndarray, temperature: float, uniform: np.ndarray, force: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """All chains of a batch side by side: every bar is one where the model is hierarchical, else every window."""
-        feed = {"z": z.astype(np.float32), "length": length.astype(np.int64)}
+        feed: dict[str, Any] = {"z": z.astype(np.float32), "length": length.astype(np.int64)}
         context, state = self._unfold.run(["context", "state"], feed)
         chains = len(z) * (self.bars if self.hierarchical else 1)
         context = np.ascontiguousarray(context.reshape(chains, -1, context.shape[-1]).swapaxes(0, 1))
@@ -168,7 +168,7 @@ def windows_of(piece: EncodedPiece, parts: list[int], bars: int) -> Line:
     grid, length = made.grid[first : first + whole], length[first : first + whole]
     if not made.struck[first : first + whole].sum():
         raise InputError("The part is empty", expected="a part with notes", received="0 notes in its whole bars", hint="choose another with --part")
-    starts, classes = _cut(length, bars)
+    starts, classes = cut(length, bars)
     filled = np.zeros((len(starts), bars, BAR_SLOTS, len(parts)), dtype=np.uint8)
     for w, (begin, count) in enumerate(starts):
         filled[w, :count] = grid[begin : begin + count]
@@ -176,7 +176,7 @@ def windows_of(piece: EncodedPiece, parts: list[int], bars: int) -> Line:
     return Line(_ended(filled, classes), classes, first, whole, lost)
 
 
-def _cut(length: np.ndarray, bars: int) -> tuple[list[tuple[int, int]], np.ndarray]:
+def cut(length: np.ndarray, bars: int) -> tuple[list[tuple[int, int]], np.ndarray]:
     """Windows over bars: (first bar, bars that are there) each, and their length classes. A window ends where the metre changes."""
     starts, at = [], 0
     while at < len(length):
@@ -185,6 +185,12 @@ def _cut(length: np.ndarray, bars: int) -> tuple[list[tuple[int, int]], np.ndarr
         starts.append((at, count))
         at += count
     return starts, np.searchsorted(BAR_LENGTHS, length[[s for s, _ in starts]])
+
+
+def in_a_row(grid: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Windows (W, N, 16, K) that were ``cut`` from bars of these lengths, as these bars (bars, 16, K): what filled them up is left out."""
+    starts, _ = cut(length, grid.shape[1])
+    return np.concatenate([window[:count] for window, (_, count) in zip(grid, starts)])
 
 
 def melody_part(piece: EncodedPiece, part: int | None = None) -> int:

@@ -55,7 +55,8 @@ def _narrowed(run: Run, scale: Scale | None, chart: Chart, first: int) -> Run:
     request, opened = run.request, run.opened
     ensemble, masks, table = Ensemble(opened.parts, opened.names), request.masks, request.bars
     if chart:
-        turned = chart[(run.shift - first) % len(chart) :] + chart[: (run.shift - first) % len(chart)]
+        at = (run.shift - first) % len(chart)
+        turned = [*chart[at:], *chart[:at]]
         spans = lay_chart(turned, table)
         masks = narrow_to_chart(masks, spans, opened.key, ensemble)
         table = table.copy()

@@ -79,7 +79,7 @@ def counted_fields(targets: np.ndarray) -> np.ndarray:
 def sequence_nats(graph: Graph, piece: EncodedPiece, sequence: Sequence, begin: int, end: int) -> np.ndarray:
     """Nats (T, 6) of one window; bars are cut to those it reaches and counted from the first."""
     inputs = sequence.inputs[begin:end].astype(np.int64)
-    first = int(inputs[0, 8]) if begin else 0
+    first = int(inputs[:, 7:9].min()) if begin else 0
     inputs[:, 7:9] -= first
     last = int(inputs[:, 7:9].max()) + first
     step = sequence.targets[begin:end, 0].max(initial=0, where=sequence.targets[begin:end, 0] < END)

@@ -12,6 +12,7 @@ import numpy as np
 
 from zhiyin.errors import InputError
 from zhiyin.inference.bring import find_files
+from zhiyin.inference.describing import scores_below
 from zhiyin.inference.listening import Ears, hear, heard_rows
 from zhiyin.inference.reasons import Reason, content_reason
 from zhiyin.inference.shelf import Shelf, shelf_of_files, shelf_of_library
@@ -118,7 +119,7 @@ def _shelf(files: Sequence[Path], among: Sequence[str | Path], library: Library 
         if len(shelf):
             return shelf
     folders = sorted({f.parent for f in files})
-    beside = [f for f in find_files(folders) if f not in set(files)]
+    beside = [f for folder in folders for f in scores_below(folder, deep=False) if f.resolve() not in set(files)]
     if not beside:
         raise InputError(
             "There is nothing to choose from", expected="pieces in the library, or scores beside the files", received="neither",

@@ -72,15 +72,16 @@ def repair_job(music: Music, settings: Mapping[str, Any], style: str | None = No
 
 def damaged_cells(score: Score, parts: Sequence[str | int] = ()) -> np.ndarray:
     """Bars that hold nothing between others (of the named parts, where any are), and bars marked damaged. bool (bars, parts)."""
-    playing = _playing(score, parts)
+    playing: np.ndarray = np.asarray(_playing(score, parts))
     bar, part = score.bar_of(score.notes["onset"]), score.notes["part"]
     sounding = np.zeros((len(score.bars), len(score.parts)), dtype=bool)
     end = np.minimum(score.notes["onset"] + np.maximum(score.notes["duration"], 1) - 1, score.end - 1)
     for first, last, p in zip(bar.tolist(), score.bar_of(end).tolist(), part.tolist()):
         sounding[first : last + 1, p] = True
     cells = np.zeros_like(sounding)
-    heard = sounding if parts else np.repeat(sounding.any(axis=1)[:, None], len(score.parts), axis=1)
-    for p in np.flatnonzero(playing[0] if len(playing) else []):
+    alike: Any = sounding.any(axis=1)
+    heard: Any = sounding if parts else np.repeat(alike[:, None], len(score.parts), axis=1)
+    for p in np.flatnonzero(playing[:1].any(axis=0)):
         rows = np.flatnonzero(heard[:, p])
         if len(rows):
             cells[rows[0] : rows[-1], p] = ~heard[rows[0] : rows[-1], p]

@@ -123,8 +123,7 @@ class Run:
                 feed["pitch_masks"][self._offset[i] + len(take.request.masks.pitch) - 1] = take.pitches
             if take.samples:
                 feed["uniform"][i] = take.uniform()
-        found = self.session.look(self.memory, feed)
-        found = self._drawn_again(found)
+        found = self._drawn_again(self.session.look(self.memory, feed))
         rows, nats = found["next"], found["nats"]
         refused = [i for i, n in enumerate(self.active) if self.takes[n].refuses(rows[i])]
         if refused:

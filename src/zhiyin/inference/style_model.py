@@ -158,7 +158,7 @@ def unpack(data: bytes, names: Sequence[Mapping[str, Any]], hearing: Hearing | N
             if hearing is not None and hearing.grams:
                 points = np.hstack([points, a["grams"].astype(np.float32)])
             heads = tuple(_head(a, i, n) for i, n in enumerate(names))
-            model = StyleModel(a["mean"], a["scale"], points, *map(float, a["reach"]), heads, hearing or Hearing(), name)
+            model = StyleModel(a["mean"], a["scale"], points, float(a["reach"][0]), float(a["reach"][1]), float(a["reach"][2]), heads, hearing or Hearing(), name)
     except (KeyError, ValueError, OSError, TypeError) as e:
         raise PackageError(f"{ARRAYS} is damaged", expected="the arrays of a style package", received=f"{type(e).__name__}: {e}") from None
     for head in model.heads:

@@ -157,7 +157,7 @@ class Take:
         row = self._woven.popleft()
         cells = self.request.cells
         if not self._woven and cells is not None:
-            self._following, _ = _following(cells.any(axis=1), len(cells))
+            self._following, _ = _following(np.asarray(cells.any(axis=1)), len(cells))
             free = cells.copy()
             free[self._stop + 1 :] = cells.any(axis=0)
             self.pitch_index = self.pitch_index * free[:, None, :]
@@ -307,7 +307,7 @@ def _open_bars(request: Request) -> np.ndarray | None:
     """Bars that hold new or woven rows: bool (N,); None where all from the first on do."""
     if request.cells is None:
         return None
-    bars = request.cells.any(axis=1)
+    bars: np.ndarray = np.asarray(request.cells.any(axis=1))
     bars[request.woven[:, BAR]] = True
     return bars
 

@@ -164,14 +164,15 @@ def place(run: Run) -> Run:
     """A run that writes one note at each place where one went, out of its cell's pitches and none that stands there already."""
     request, opened = run.request, run.opened
     old = gone_in(opened, run.bars)
-    standing = {}
+    standing: dict[tuple[int, int, int], list[int]] = {}
     for bar, position, part, pitch in opened.piece.rows[~opened.gone][:, :4].tolist():
         standing.setdefault((bar, position, part), []).append(pitch)
     sets, places = PitchSets(request.masks.pitch[1:]), np.zeros((len(old), 5), dtype=np.int64)
     chords = np.split(np.arange(len(old)), np.flatnonzero((np.diff(old[:, :3], axis=0) != 0).any(axis=1)) + 1)
     for chord in chords:
         bar, position, part = old[chord[0], :3].tolist()
-        room = _room(opened.parts[part], request.masks.pitch[request.masks.pitch_index[bar - run.shift, position // STEPS_PER_QUARTER, part]])
+        cell = request.masks.pitch_index[bar - run.shift, position // STEPS_PER_QUARTER, part]
+        room = _room(opened.parts[part], request.masks.pitch[cell])
         room[standing.get((bar, position, part), [])] = False
         for above, i in enumerate(reversed(chord.tolist())):  # lower notes leave room for the higher ones of their chord
             mask = room.copy()

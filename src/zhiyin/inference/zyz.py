@@ -25,10 +25,10 @@ from zhiyin.encoding.fields import BAR_COLUMN, CONTROL_COLUMN, CONTROLS
 from zhiyin.encoding.lossless import CODED, RowCoder
 from zhiyin.encoding.quantize import QuantizeReport
 from zhiyin.encoding.range_coding import BitReader, BitWriter
-from zhiyin.encoding.sixteenths import BAR_LENGTHS, bar_lengths, pitched_parts, rows_of
+from zhiyin.encoding.sixteenths import bar_lengths, first_whole_bar, pitched_parts, rows_of
 from zhiyin.errors import ControlError, EncodingError, FormatError, InputError, PackageError
 from zhiyin.formats.files import read_bytes
-from zhiyin.inference.latent_space import LatentModel, latent_model, windows_of
+from zhiyin.inference.latent_space import LatentModel, Line, in_a_row, latent_model, windows_of
 from zhiyin.provenance.package import Package, list_packages, load_package
 from zhiyin.score import Score
 
@@ -229,11 +229,11 @@ def _read_latents(payload: bytes, latent: LatentModel, bits: int) -> EncodedPiec
     rows = []
     for part in kept:
         probe = np.zeros((1, 6), dtype=np.int16)
-        probe[0] = (first_bar(piece), 0, part, 60, 0, 0)
+        probe[0] = (min(first_whole_bar(piece.bars), len(piece.bars) - 1), 0, part, 60, 0, 0)
         line = windows_of(replace(piece, rows=probe), [part], latent.bars)
         levels = _code_latents(coder.mixer, np.zeros((len(line.grid), latent.width), dtype=np.int64), bits)
         z = (levels / ((1 << bits) - 1) * 2 * REACH - REACH).astype(np.float32)
-        rows.append(_part_rows(latent.decode(z, line.length), line.grid, piece, part, line.first, line.bars))
+        rows.append(_part_rows(latent.decode(z, line.length), piece, part, line))
     made = np.concatenate(rows) if rows else np.zeros((0, 6), dtype=np.int16)
     order = np.lexsort((made[:, 3], made[:, 2], made[:, 1], made[:, 0]))
     controls = np.zeros(len(CONTROLS), dtype=np.int16)
@@ -241,28 +241,11 @@ def _read_latents(payload: bytes, latent: LatentModel, bits: int) -> EncodedPiec
     return EncodedPiece(made[order], piece.bars, piece.programs, controls)
 
 
-def first_bar(piece: EncodedPiece) -> int:
-    """The first bar that is no upbeat."""
-    from zhiyin.encoding.sixteenths import first_whole_bar
-
-    return min(first_whole_bar(piece.bars), len(piece.bars) - 1)
-
-
-def _part_rows(grid: np.ndarray, shape: np.ndarray, piece: EncodedPiece, part: int, first: int, bars: int) -> np.ndarray:
-    """Rows of one part from its windows; windows that were cut short by a change of metre lose their empty bars."""
-    table = piece.bars[first : first + bars]
+def _part_rows(grid: np.ndarray, piece: EncodedPiece, part: int, line: Line) -> np.ndarray:
+    """Rows of one part from its windows."""
+    table = piece.bars[line.first : line.first + line.bars]
     length = bar_lengths(table)
-    kept, at = [], 0
-    while at < bars:
-        same = length[at : at + grid.shape[1]] == length[at]
-        count = len(same) if same.all() else int(np.argmin(same))
-        kept.append(count)
-        at += count
-    flat = np.concatenate([window[:count] for window, count in zip(grid, kept)])
-    rows = rows_of(flat, length, table)
-    rows[:, 0] += first
+    rows = rows_of(in_a_row(grid, length), length, table)
+    rows[:, 0] += line.first
     rows[:, 2] = part
     return rows
-
-
-assert BAR_LENGTHS[-1] == 16

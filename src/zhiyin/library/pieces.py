@@ -115,7 +115,7 @@ def find_piece(library: Library, text: str) -> int:
     """The piece that a number, a file, the begin of a content hash (8 letters or more) or a title names; InputError with near titles."""
     with library.read() as connection:
         for query in _ways(text):
-            found = connection.execute(query).scalars().all()
+            found: Sequence[Any] = connection.execute(query).scalars().all()
             if len(found) == 1:
                 return int(found[0])
             if found:

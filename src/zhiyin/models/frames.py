@@ -107,6 +107,8 @@ def build_frames(family: str, head: str, keys: int, **sizes: Any) -> FrameModel:
         raise TrainingError("Unknown family", expected=f"one of {', '.join(TRUNKS)}", received=repr(family), hint=f"try {near_names(family, TRUNKS)}")
     if head not in HEADS:
         raise TrainingError("Unknown head", expected=f"one of {', '.join(HEADS)}", received=repr(head))
+    config: Any
+    trunk: Any
     config, trunk = TRUNKS[family]
     own = {f.name for f in fields(config)}
     chosen = config(**({k: v for k, v in sizes.items() if k in own} | ({} if "width" in sizes else {"width": keys})))

@@ -274,7 +274,9 @@ class WriteGraph(nn.Module):
         """
         d = self.decoder
         state = d.step(said, context, state)
-        h, out, nats = state, [], []
+        h = state
+        out: list[Tensor] = []
+        nats: list[Tensor] = []
         for k, head in enumerate(d.head):
             if k:
                 h = h + d.beside[k - 1](out[-1])

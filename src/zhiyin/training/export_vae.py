@@ -73,14 +73,14 @@ def _graphs(model: VAE, work: Path) -> dict[str, onnx.ModelProto]:
     length, z = torch.full((b,), 2), torch.randn(b, c.latent)
     said, state = torch.zeros(b, c.lines, dtype=torch.int64), torch.randn(b, c.cell)
     context, uniform = torch.randn(b, c.width), torch.rand(b, c.lines)
-    examples = {
+    examples: dict[str, tuple[Any, Any]] = {
         ENCODE: (EncodeGraph(model), (grid, length)),
         UNFOLD: (UnfoldGraph(model), (z, length)),
         WRITE: (WriteGraph(model), (said, context, state, said - 1, uniform, torch.tensor(1.0))),
     }
     out = {}
     for name, (graph, example) in examples.items():
-        axes = {n: {0: "B"} for n in (*graph.input_names, *graph.output_names) if n != "temperature"}
+        axes = {n: {0: "B"} for n in [*graph.input_names, *graph.output_names] if n != "temperature"}
         out[name] = to_onnx(graph.eval(), example, axes, work / name)
     return out
 

@@ -1,4 +1,4 @@
-"""Fits the arrays of a style classifier with scikit-learn: kernel scores per label set, temperature, reach.
+"""Fits the arrays of a style classifier (folds by scikit-learn, solving by scipy): kernel scores per label set, temperature, reach.
 
 Kernel ridge regression onto one column per label, every label weighing alike (a least-squares support vector machine: Suykens and
 Vandewalle 1999; Saunders et al. 1998), over a Gaussian kernel of standardised inputs.
@@ -86,10 +86,10 @@ def fit(examples: Examples, sizes: StyleSizes, *, seed: int = 0, progress: Progr
         if progress:
             progress(i, len(examples.labels), name)
         index, truth, classes = known_labels(examples, name, sizes.least)
-        held = cross_fit(examples.part(index), truth, classes, sizes, name=name, seed=seed)
+        held = held_out(model, like, index, truth, classes, examples, sizes, name=name, seed=seed)
         warm = temperature_of(held.p, held.truth, classes)
         heads.append(replace(fit_head(model, like, index, truth, classes, examples.weights[index], sizes.ridge, name), temperature=warm))
-        told.append(replace(held, index=index, p=warmed(held.p, warm)))
+        told.append(replace(held, p=warmed(held.p, warm)))
     return replace(model, heads=tuple(heads), limit=limit_of(model.near(model.points), examples.groups, sizes)), told
 
 
@@ -162,18 +162,24 @@ def standard_of(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_head(
-    model: StyleModel, like: np.ndarray, index: np.ndarray, truth: np.ndarray, classes: Sequence[str], weights: np.ndarray, ridge: float, name: str
+    model: StyleModel, like: np.ndarray, index: np.ndarray, truth: np.ndarray, classes: Sequence[str], weights: np.ndarray, ridge: float, name: str = ""
 ) -> Head:
     """Kernel ridge regression of points ``index`` (M,), whose labels are ``truth``, from likeness (N, N) of all points; temperature 1."""
-    from sklearn.kernel_ridge import KernelRidge
-
     of = np.searchsorted(np.array(classes), truth)
-    balance = weights / np.bincount(of, weights, minlength=len(classes))[of]
-    target = SHARP * (np.eye(len(classes), dtype=np.float32)[of] - 1 / len(classes))
-    found = KernelRidge(alpha=ridge, kernel="precomputed").fit(like[np.ix_(index, index)], target, sample_weight=balance * len(of) / len(classes))
     z = model.points[index]
     means = np.stack([np.average(z[of == c], axis=0, weights=weights[of == c]) if (of == c).any() else z.mean(axis=0) for c in range(len(classes))], axis=1)
-    return Head(name, tuple(classes), index, found.dual_coef_.astype(np.float32), means.astype(np.float32))
+    return Head(name, tuple(classes), index, _ridge(like[np.ix_(index, index)], of, len(classes), weights, ridge), means.astype(np.float32))
+
+
+def _ridge(like: np.ndarray, of: np.ndarray, count: int, weights: np.ndarray, ridge: float) -> np.ndarray:
+    """Weights float32 (M, C): (K + ridge / b) alpha = y, where b are the pieces' weights with every label weighing alike."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    balance = weights / np.bincount(of, weights, minlength=count)[of] * len(of) / count
+    target = SHARP * (np.eye(count, dtype=np.float32)[of] - np.float32(1 / count))
+    system = np.array(like, dtype=np.float32)
+    system[np.diag_indices(len(system))] += ridge / balance
+    return np.asarray(cho_solve(cho_factor(system, lower=True, overwrite_a=True, check_finite=False), target), dtype=np.float32)
 
 
 def folds_of(truth: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -187,11 +193,25 @@ def folds_of(truth: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> It
 
 
 def cross_fit(examples: Examples, truth: np.ndarray, classes: Sequence[str], sizes: StyleSizes, *, name: str = "", seed: int = 0) -> HeldOut:
-    """Probabilities at temperature 1 of every example by a fold that had not seen it."""
+    """Probabilities at temperature 1 of every example by a fold that had not seen it.
+
+    Inputs are standardised once, over all examples; no label of a held-out piece is seen.
+    """
+    model = bare(examples, sizes)
+    like = model.likeness(model.points)
+    return held_out(model, like, np.arange(len(truth)), truth, classes, examples, sizes, name=name, seed=seed)
+
+
+def held_out(
+    model: StyleModel, like: np.ndarray, index: np.ndarray, truth: np.ndarray, classes: Sequence[str], examples: Examples, sizes: StyleSizes,
+    *, name: str = "", seed: int = 0,
+) -> HeldOut:  # fmt: skip
+    """``cross_fit`` of the points ``index`` (M,), labels ``truth`` (M,), from likeness (N, N) of all examples."""
     p = np.zeros((len(truth), len(classes)))
-    for train, test in folds_of(truth, examples.groups, sizes.folds, seed):
-        p[test] = fit_set(examples.part(train), truth[train], classes, sizes, name).said_of(examples.x[test])
-    return HeldOut(name, tuple(classes), np.arange(len(truth)), truth, p)
+    for train, test in folds_of(truth, examples.groups[index], sizes.folds, seed):
+        head = fit_head(model, like, index[train], truth[train], classes, examples.weights[index[train]], sizes.ridge)
+        p[test] = head.probabilities(like[index[test]])
+    return HeldOut(name, tuple(classes), index, truth, p)
 
 
 def temperature_of(p: np.ndarray, truth: np.ndarray, classes: Sequence[str]) -> float:

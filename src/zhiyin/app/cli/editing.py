@@ -62,6 +62,8 @@ def run(desk: Desk, file: Path, make: Callable[[], Made[Any]], line: Callable[[M
     how = How(desk.soundfont, int(made.report["seed"]), desk.language, desk.sign, quiet)
     files = write_and_log(taken, desk.out, how)
     remarks = [r for t in taken for r in t.remarks]
+    if single and taken[0].record["inputs"] and not (taken[0].splice and taken[0].splice.fits(desk.out)):
+        remarks.append(f"{desk.out.name} is written anew from the score (MIDI and MusicXML keep everything else in their own format)")
     if desk.json:
         told = {"files": [str(f) for f in files], "seconds": round(time.monotonic() - began, 3), **made.report}
         print_json({**told, "written_anew": remarks})

@@ -158,7 +158,7 @@ def style(
     began = time.monotonic()
     with progress_bar("hearing", quiet=quiet or json) as update:
         result = evaluate_style(
-            data, model=model, recipe=recipe, split=split, repeats=repeats, progress=lambda d, n, w="": update(d, n, w)
+            data, model=model, recipe=recipe, split=split, repeats=repeats, progress=update
         )
     files: list[str] = []
     if out:

@@ -84,7 +84,7 @@ def list_(
     from zhiyin.library.pieces import list_pieces
 
     began, opened = time.monotonic(), _open(library)
-    rows = list_listeners(opened) if listeners else list_pieces(opened, words)
+    rows: Any = list_listeners(opened) if listeners else list_pieces(opened, words)
     if json:
         files = [] if listeners else [f for r in rows for f in r["files"]]
         print_json({"files": files, "seconds": round(time.monotonic() - began, 3), "listeners" if listeners else "pieces": rows})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,7 +42,6 @@ def list_(json: Json = False) -> None:
                 "nats": m.get("metrics", {}).get("nats"),
                 "styles": len(m.get("styles", [])),
                 "width": m["graphs"]["width"] if m["family"] == "embedding" else (m.get("sizes") or {}).get("latent"),  # of an embedding or latent
-                "of": f"{m['sizes']['bars']} bars" if m["family"] == "vae" else "piece",
                 "labels": {h["name"]: len(h["classes"]) for h in m["style"]["heads"]} if m["family"] == "style" else None,
                 "bytes": size,
                 "folder": str(package.folder),
@@ -52,15 +51,18 @@ def list_(json: Json = False) -> None:
         print_json({"files": [], "seconds": 0, "models": rows})
         return
     for row in rows:
-        if row["labels"]:
-            knows = "tells apart " + ", ".join(f"{n} of {name}" for name, n in row["labels"].items())
-        elif row["width"]:
-            knows = f"{row['width']} numbers a {row['of']}"
-        else:
-            knows = f"{row['nats']:.3f} nats/note  {row['styles']} styles"
+        tells = ", ".join(f"{n} of {name}" for name, n in (row["labels"] or {}).items())
+        knows = f"tells apart {tells}" if tells else _knows(row, f"{row['width']} numbers a {'window' if row['family'] == 'vae' else 'piece'}")
         tell(
             f"{row['name']:>14}  {row['family']:<12} {row['parameters']:>10,} parameters  {knows}  {row['bytes'] / 1e6:.1f} MB"
         )
+
+
+def _knows(row: dict[str, Any], numbers: str) -> str:
+    """What a package is good for, in a few words."""
+    if row["family"] == "gan":
+        return "bars from noise"
+    return numbers if row["width"] else f"{row['nats']:.3f} nats/note  {row['styles']} styles"
 
 
 @app.command()

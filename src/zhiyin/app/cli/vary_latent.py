@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from zhiyin.app.cli.blend import taken_of
 from zhiyin.app.cli.common import print_json, say
 from zhiyin.app.cli.editing import Desk
 from zhiyin.app.cli.writing import How, check_folder, check_language, check_signing, tell_next, write_and_log
 from zhiyin.inference.edit import EditOptions
+from zhiyin.inference.latent import FromLatent
 from zhiyin.inference.vary import vary
 
 
@@ -28,7 +30,7 @@ def run(
         file, method="latent", amount=amount, more=more, less=less, parts=parts, model=model, seed=seed, options=options
     )
     how = How(desk.soundfont, int(made.report["seed"]), desk.language, desk.sign, desk.quiet or desk.json)
-    taken = [taken_of(p, f"{file.stem} varied", (file,)) for p in made.pieces]
+    taken = [taken_of(cast(FromLatent, p), f"{file.stem} varied", (file,)) for p in made.pieces]
     files = write_and_log(taken, desk.out, how)
     if desk.json:
         print_json({"files": [str(f) for f in files], "seconds": round(time.monotonic() - began, 3), **made.report})

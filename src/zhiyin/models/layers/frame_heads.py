@@ -123,7 +123,7 @@ class Relative(nn.Module):
         around = around[owner] + self.shift(z)[..., None]
         if below is not None:
             kernel = self.below * (torch.arange(REACH + 1, device=z.device) < REACH)[:, None]
-            table = kernel[self.under].transpose(1, 2).flatten(1)  # (keys, C * keys)
+            table = kernel[torch.as_tensor(self.under)].transpose(1, 2).flatten(1)  # (keys, C * keys)
             around = around + (below[:, self.low : self.high].to(z.dtype) @ table.to(z.dtype)).unflatten(1, (-1, len(key)))
         scores = (self.weigh(z)[:, None] @ F.silu(around)).squeeze(1)
         return F.pad(scores.float(), (self.low, self.keys - self.high))
