@@ -37,7 +37,8 @@ def chosen(accuracy: dict[str, Any]) -> dict[str, Any]:
     }
     blends = accuracy["table"]["hybrid"]["settings"]
     weights = {n: sum(b.get(n, 0.0) for b in blends) / len(blends) for n in recommend_lastfm.GRID}
-    return {"settings": often, "hybrid": {n: round(w, 3) for n, w in weights.items() if w}}
+    needed = {"popularity", "ease", "content-ease", *(n for n, w in weights.items() if w)}
+    return {"settings": {n: s for n, s in often.items() if n in needed}, "hybrid": {n: round(w, 3) for n, w in weights.items() if w}}
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ GRID: Mapping[str, tuple[Sequence[Mapping[str, Any]], Maker, str]] = {
     "popularity": ([{}], Popularity, "ones"),
     "item-knn": ([{"neighbours": n, "shrink": s} for n in (100, 400) for s in (5.0,)], ItemKnn, "plays"),
     "als": ([{"factors": f, "regularisation": r} for f in (64,) for r in (20.0, 60.0)], Als, "ones"),
-    "bpr": ([{"factors": 64, "regularisation": r} for r in (0.01,)], Bpr, "ones"),
+    "bpr": ([{"factors": 64, "regularisation": r, "iterations": 150} for r in (0.01,)], Bpr, "ones"),
     "ease": ([{"regularisation": r} for r in (50.0, 100.0, 200.0)], Ease, "ones"),
     "content-ease": ([{"regularisation": r, "weight": w} for r in (100.0, 150.0) for w in (0.2, 0.3)], ContentEase, "plays"),
     "content-ease, friends": ([{"regularisation": r, "weight": w} for r in (100.0, 150.0) for w in (0.2, 0.3)], ContentEase, "friends"),

@@ -37,23 +37,27 @@ DATABASES = ("sqlite", "postgresql")
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory) -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the test run."""
+    server = started(tmp_path_factory.mktemp("pg"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+def started(folder: Path):
+    """A server that answers. The wheel gives it ten seconds to start, which a busy machine may not have: it is looked for again."""
     import pgserver
     import psycopg
 
-    folder = tmp_path_factory.mktemp("pg")
-    for patience in (3, 10, 0):  # the wheel gives a server ten seconds to start, which a busy machine may not have
+    for patience in (3, 5, 10, 0):
         try:
             server = pgserver.get_server(folder, cleanup_mode="delete")
-            break
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:  # nothing here must outlive a power cut
+                connection.execute("ALTER SYSTEM SET fsync TO off")
+                connection.execute("SELECT pg_reload_conf()")
+            return server
         except Exception:
             if not patience:
                 raise
             time.sleep(patience)
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:  # nothing here must outlive a power cut
-        connection.execute("ALTER SYSTEM SET fsync TO off")
-        connection.execute("SELECT pg_reload_conf()")
-    yield server.get_uri()
-    server.cleanup()
 
 
 @pytest.fixture(params=DATABASES)

@@ -6,6 +6,7 @@ from scipy import sparse
 
 from zhiyin.errors import InputError, PackageError, TrainingError
 from zhiyin.recommenders.als import Als, fold_in
+from zhiyin.recommenders.bpr import Bpr
 from zhiyin.recommenders.catalog import RECOMMENDERS
 from zhiyin.recommenders.content_ease import ContentEase
 from zhiyin.recommenders.contract import as_table, size_bytes
@@ -18,7 +19,7 @@ from zhiyin.recommenders.two_tower import TwoTower, load_towers
 from zhiyin.training.two_tower import NeuralTwoTower, TowerRecipe
 
 LISTENERS, ITEMS = 60, 24
-ALL = {**RECOMMENDERS, "two-tower": lambda: NeuralTwoTower(TowerRecipe(width=8, hidden=16, epochs=60, negatives=24))}
+ALL = {**RECOMMENDERS, "bpr": lambda: Bpr(iterations=150), "two-tower": lambda: NeuralTwoTower(TowerRecipe(width=8, hidden=16, epochs=60, negatives=24))}
 
 
 @pytest.fixture(scope="module")

@@ -156,7 +156,7 @@ def _checked(made: Composition, style: str) -> Composition:
         check = StyleCheck(style)
     except ControlError:  # a style that it does not know
         return made
-    return replace(made, pieces=tuple(checked(p, check) for p in made.pieces))
+    return Composition(tuple(checked(p, check) for p in made.pieces), made.report)
 
 
 def _choose(memory: Memory, pieces: Sequence[Piece], count: int, diverse: float, listener: str) -> list[Piece]:

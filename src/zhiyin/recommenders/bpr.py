@@ -22,7 +22,7 @@ class Bpr:
 
     name = "bpr"
 
-    def __init__(self, factors: int = 64, regularisation: float = 0.01, rate: float = 0.05, iterations: int = 150, seed: int = 0) -> None:
+    def __init__(self, factors: int = 64, regularisation: float = 0.01, rate: float = 0.05, iterations: int = 50, seed: int = 0) -> None:
         self.factors, self.regularisation, self.rate = factors, regularisation, rate
         self.iterations, self.seed = iterations, seed
 

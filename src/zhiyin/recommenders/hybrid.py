@@ -16,7 +16,8 @@ import numpy as np
 from zhiyin.recommenders.contract import Recommender, Table, as_table
 from zhiyin.recommenders.ranking import ndcg, recall, top
 
-STEPS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
+STEPS = (0.0, 0.15, 0.3, 0.5, 0.75, 1.0)
+_HOPELESS = 0.5  # of the best method alone: what is worse is not tried
 _PASSES = 2
 _HELD = 0.2  # share of each history that ``fit`` holds back
 
@@ -53,7 +54,7 @@ class Hybrid:
         weights[int(np.argmax(alone))] = 1.0
         best = max(alone)
         for _ in range(_PASSES):
-            for m in np.argsort(alone)[::-1]:
+            for m in (m for m in np.argsort(alone)[::-1] if alone[m] >= _HOPELESS * max(alone)):
                 others = sum((w * p for n, (w, p) in enumerate(zip(weights, parts)) if n != m and w), np.zeros(1, np.float32))
                 for step in STEPS:
                     if (step or others.any()) and (worth := _worth(others + step * parts[m], history, wanted)) > best + 1e-6:
