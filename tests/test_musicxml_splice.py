@@ -192,3 +192,31 @@ def test_outlines_say_where_elements_stand():
     assert [data[n.start : n.end] for n in top.children] == [b"<b/>", b"<c>t</c>", b"<d></d>", b"<e><f/></e>"]
     assert [data[n.inner : n.close] for n in top.children] == [b"", b"t", b"", b"<f/>"]
     assert changed(data, [(n.start, n.end, b"!") for n in top.children]).endswith(b'<a x="1>2">!!!!</a>')
+
+
+def test_a_varied_note_takes_its_tie_along(tmp_path):
+    from fake_step import FakeGraph
+    from test_infill import ONE, PACKAGE
+    from zhiyin.inference.sampler import Sampler
+    from zhiyin.inference.session import StepSession
+    from zhiyin.inference.vary import vary
+
+    tied = '<tie type="start"/>', '<tie type="stop"/>'
+    text = document().replace(note("B", 4, 1, ""), note("B", 4, 1, ""))
+    for bar in (2, 3):
+        start, stop = text.index(f'<measure number="{bar}"'), text.index("</measure>", text.index(f'<measure number="{bar}"'))
+        inner = text[start:stop]
+        place = inner.rindex("</duration>") if bar == 2 else inner.index("</duration>")
+        text = text[:start] + inner[: place + 11] + tied[bar - 2] + inner[place + 11 :] + text[stop:]
+    path = tmp_path / "song.musicxml"
+    path.write_text(text, encoding="utf-8")
+    before = load(path)
+    assert (before.notes["duration"][before.notes["part"] == 0] == 2 * before.ticks_per_quarter).sum() == 1
+    for span in (None, "2"):
+        sampler = Sampler(session=StepSession(FakeGraph(window=256), 256))
+        made = vary(path, amount=1.0, span=span, parts=["1"], model=PACKAGE, sampler=sampler, seed=1, options=ONE)
+        assert len(made.splice.data()) > 1000, "in place"
+        pitches = [
+            n["pitch"][(n["part"] == 0) & (n["duration"] == 2 * before.ticks_per_quarter)].tolist() for n in (before.notes, made.score.notes)
+        ]
+        assert span is None or pitches[0] == pitches[1], "tied into a bar that stays"

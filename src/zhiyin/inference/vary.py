@@ -28,7 +28,7 @@ from zhiyin.inference.masks import PitchSets, class_mask, range_mask
 from zhiyin.inference.narrowing import Asked, open_asked
 from zhiyin.inference.opened import Opened
 from zhiyin.inference.sampler import Sampler
-from zhiyin.inference.selection import Selection, select, select_cells, select_notes
+from zhiyin.inference.selection import Selection, select, select_cells, select_notes, slack
 from zhiyin.provenance.package import Package
 from zhiyin.score import UNSPELLED, Score
 
@@ -129,12 +129,19 @@ def _some_notes(
         inside &= ~score.drums[notes["part"]]
     if keep == "contour":
         inside &= _tops(notes)
+    first = score.bar_of(notes["onset"])
+    end = notes["onset"] + np.maximum(notes["duration"] - 1 - slack(score), 0)
+    last = score.bar_of(np.minimum(end, score.end - 1))
+    inside &= whole.cells[last, notes["part"]]  # a note that is tied into bars that stay, stays
     at = np.flatnonzero(inside)
     if not len(at):
         raise ControlError("Nothing to vary", expected="notes in the selection", received="none")
     gone = np.zeros(len(notes), dtype=bool)
     gone[rng.choice(at, size=max(1, round(amount * len(at))), replace=False)] = True
-    return select_notes(score, gone)
+    selection = select_notes(score, gone)
+    for i in np.flatnonzero(gone & (last > first)):
+        selection.cells[first[i] : last[i] + 1, notes["part"][i]] = True  # its tied ends change too
+    return selection
 
 
 def _tops(notes: np.ndarray) -> np.ndarray:
