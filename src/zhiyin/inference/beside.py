@@ -1,5 +1,7 @@
 """New parts written beside given ones: the core of harmonise, accompany and arrange.
 
+The given rows are woven among the new ones as if they had been written, because the shipped default makes little of rows
+that are given ahead (lab notebook).
 A frame is a score that holds the given notes in the parts of the result; the parts without notes are written. The given
 notes keep their exact ticks. Nothing here reads files.
 """
@@ -93,13 +95,15 @@ class Beside:
         controls[CONTROL_COLUMN["style"]] = self.wanted.style
         controls[CONTROL_COLUMN["density"]] = self._density()
         controls[CONTROL_COLUMN["timing"]] = int(self.piece.controls[CONTROL_COLUMN["timing"]])
+        cells = np.zeros((len(self.table), MAX_PARTS), dtype=bool)
+        cells[:, self.fresh] = True
         must, single, hands = (np.zeros(MAX_PARTS, dtype=bool) for _ in range(3))
         must[self.fresh] = True
         single[: len(self.parts)] = [p.single for p in self.parts]
         hands[: len(self.parts)] = [p.program in KEYBOARDS for p in self.parts]
         request = Request(
             self.table, program_row([p.program for p in self.parts]), controls, self.masks, sampling, seed=seed,
-            given=self.given, must_play=must, single=single, hands=hands,
+            woven=self.given, cells=cells, must_play=must, single=single, hands=hands,
         )  # fmt: skip
         if not self.moments:
             return request
