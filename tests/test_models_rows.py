@@ -174,7 +174,7 @@ def test_default_sizes_keep_within_their_budgets():
 def test_an_unknown_family_is_named_with_those_that_exist():
     with pytest.raises(
         TrainingError,
-        match=r"Unknown family. Expected one of rnn, lstm, gru, transformer, embedding. Received 'lsmt'. hint: try 'lstm'",
+        match=r"Unknown family. Expected one of rnn, lstm, gru, transformer, embedding, vae, gan. Received 'lsmt'. hint: try 'lstm'",
     ):
         build("lsmt")
 
