@@ -25,6 +25,7 @@ from zhiyin.recommenders.taste import Taste, fit_taste
 
 Progress = Callable[[int, int, str], None]
 MAX_COUNT = 1000
+SAME = 1 - 1e-6  # likeness from which two pieces have the same notes
 _POOL = 5000  # pieces that a graph gives in a very large library, beside those heard
 
 
@@ -136,7 +137,7 @@ def _like_files(shelf: Shelf, liked: Shelf, wish: Wish, cold: np.ndarray | None)
     near = shelf.features @ liked.features.T
     scores = near.mean(axis=1)
     own = {f for files in liked.files for f in files}
-    out = np.array([bool(own & set(files)) for files in shelf.files]) | (near > 1 - 1e-6).any(axis=1)
+    out = np.array([bool(own & set(files)) for files in shelf.files]) | (near > SAME).any(axis=1)
     if cold is not None:
         out |= ~cold
     scores[out] = -np.inf
@@ -162,6 +163,7 @@ def _for_listener(shelf: Shelf, ears: Ears, wish: Wish, notes: list[str]) -> tup
     scores[rows] = -np.inf
     if wish.new:
         scores[np.isin(shelf.ids, ears.anyone)] = -np.inf
+    _leave_out_twins(shelf, scores, rows, wish.count)
     chosen = diversify(scores, shelf.features, wish.count, wish.diverse)
     if not len(chosen):
         notes.append("every piece that is asked for has been heard already")
@@ -174,6 +176,15 @@ def _for_listener(shelf: Shelf, ears: Ears, wish: Wish, notes: list[str]) -> tup
         because = [tuple(dict.fromkeys(shelf.titles[j] for j in together.because(int(i)))) for i in chosen]
         reasons = [replace(r, others=others) for r, others in zip(reasons, because)]
     return _items(shelf, chosen, scores, reasons), method
+
+
+def _leave_out_twins(shelf: Shelf, scores: np.ndarray, rows: np.ndarray, count: int) -> None:
+    """Among the best, pieces that are a heard one in another file (of the same notes) get -inf, in place."""
+    if not len(rows):
+        return
+    best = np.argsort(-scores)[: 4 * count + 50]
+    near = shelf.features[best] @ shelf.features[rows].T
+    scores[best[(near > SAME).any(axis=1)]] = -np.inf
 
 
 def _together(shelf: Shelf, ears: Ears, rows: np.ndarray, liking: np.ndarray, notes: list[str]) -> Together | None:
