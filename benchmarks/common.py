@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from zhiyin.measures.distribution import wilson
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -57,11 +59,8 @@ def _lines(path: str) -> list[str]:
 
 def share(hits: Sequence[bool]) -> dict[str, Any]:
     """Share of true ones with a 95 % Wilson interval."""
-    n, z = len(hits), 1.96
-    p = sum(hits) / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return {"share": round(p, 4), "low": round(middle - half, 4), "high": round(middle + half, 4), "n": n}
+    low, high = wilson(sum(hits), len(hits))
+    return {"share": round(sum(hits) / len(hits), 4), "low": round(low, 4), "high": round(high, 4), "n": len(hits)}
 
 
 def write(name: str, result: dict[str, Any]) -> None:

@@ -13,3 +13,16 @@ def own_home(tmp_path_factory):
     yield
     if before is None:
         del os.environ["ZHIYIN_HOME"]
+
+
+@pytest.fixture(scope="module")
+def filled(folder, tmp_path_factory):
+    """A library file that holds the module's ``folder``."""
+    from zhiyin.inference.bring import add
+    from zhiyin.library import open_library
+
+    place = tmp_path_factory.mktemp("filled") / "library.sqlite"
+    opened = open_library(str(place))
+    add(opened, [folder], workers=0)
+    opened.close()
+    return place

@@ -34,16 +34,6 @@ def folder(tmp_path_factory):
     return place
 
 
-@pytest.fixture(scope="module")
-def filled(folder, tmp_path_factory):
-    """A library file that holds the folder."""
-    place = tmp_path_factory.mktemp("filled") / "library.sqlite"
-    opened = open_library(str(place))
-    add(opened, [folder], workers=0)
-    opened.close()
-    return place
-
-
 @pytest.fixture
 def home(filled, tmp_path, monkeypatch):
     """The user's data folder with that library in it."""

@@ -12,7 +12,7 @@ from music import tune
 from zhiyin.app.cli.main import main
 from zhiyin.errors import InputError
 from zhiyin.formats.catalog import save
-from zhiyin.inference.bring import add, rate
+from zhiyin.inference.bring import rate
 from zhiyin.inference.features import features, heard_columns, scale, standard
 from zhiyin.inference.reasons import ASPECTS, shared_aspects
 from zhiyin.inference.recommend import recommend
@@ -33,15 +33,6 @@ def folder(tmp_path_factory):
     for kind, (tonic, parts, meter) in KINDS.items():
         for i in range(6):
             save(tune(12, seed=i, tonic=tonic, parts=parts, meter=meter), place / f"{kind}-{i}.musicxml")
-    return place
-
-
-@pytest.fixture(scope="module")
-def filled(folder, tmp_path_factory):
-    place = tmp_path_factory.mktemp("filled") / "library.sqlite"
-    opened = open_library(str(place))
-    add(opened, [folder], workers=0)
-    opened.close()
     return place
 
 

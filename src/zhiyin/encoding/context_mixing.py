@@ -18,7 +18,6 @@ from typing import Protocol
 
 SLOTS = 22  # log2 of the number of counters
 MASK = (1 << SLOTS) - 1
-P_BITS = 16  # of a probability given to the range coder
 LIMIT = 255  # a counter's memory: after so many bits its rate stays
 RATE = 9  # log2 of the inverse rate at which weights learn
 START_WEIGHT = 20_000  # of 65,536

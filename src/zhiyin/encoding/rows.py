@@ -167,10 +167,11 @@ def check_legal(piece: EncodedPiece) -> None:
                 _out_of_range(name, 0, "its bar's length - 1", np.where(column >= lengths, 9999, column), rows[:, BAR])
         elif column.min() < 0 or column.max() >= size:
             _out_of_range(name, 0, size - 1, column, rows[:, BAR])
-    _check_order(rows)
+    check_order(rows)
 
 
-def _check_order(rows: np.ndarray) -> None:
+def check_order(rows: np.ndarray) -> None:
+    """Raises EncodingError where rows (int (R, 6)) are out of order or step over too many bars."""
     key = np.ravel_multi_index(
         (rows[:, BAR], rows[:, POSITION], rows[:, PART], rows[:, PITCH]), (1 << 15, 512, 32, 128)
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 
 from zhiyin.errors import InputError
 from zhiyin.evaluation.mat import MatError, read_cells
+from zhiyin.formats.musicxml_parse import DAMAGED_ARCHIVE
 
 SPLITS = ("train", "valid", "test")
 MOST_KEYS = 128
@@ -82,7 +82,7 @@ def _read_npz(path: Path) -> dict[str, list[Any]]:
             raise InputError(f"{path} is too large", expected=f"at most {MOST_BYTES >> 20} MB unpacked", received=f"{size >> 20} MB")
         with np.load(path, allow_pickle=False) as held:
             arrays = {name: _plain(path, held, name) for name in held.files}
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError, KeyError, zlib.error) as e:
+    except (*DAMAGED_ARCHIVE, ValueError) as e:
         raise InputError(f"{path} cannot be read", expected="an .npz archive of plain arrays", received=str(e)) from None
     if {"rows", "offsets", "split"} <= set(arrays):
         tables = _cut(path, "", arrays["rows"], arrays["offsets"])

@@ -12,6 +12,8 @@ from defusedxml.ElementTree import fromstring
 
 from zhiyin.errors import FormatError
 
+# All that zipfile raises for an archive that is cut off, altered, locked, or packed in a way that it does not know.
+DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, OSError)
 MAX_ENTRIES = 1_000
 MAX_RATIO = 400
 _HINT = "export the score again from the notation program"
@@ -68,7 +70,7 @@ def unpacked(data: bytes, name: str, limit_bytes: int) -> tuple[str, bytes]:
                 )
             path = _root_file(archive, name)
             return path, _entry(archive, path, name, limit_bytes)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, OSError) as problem:
+    except DAMAGED_ARCHIVE as problem:
         reason = str(problem)[:120] or type(problem).__name__
         raise FormatError(
             f"{name} is a damaged archive", expected="a whole .mxl file", received=reason, hint=_HINT

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from zhiyin.inference.chords import is_lone, tune_chart
 from zhiyin.inference.compose import Options, settings_of, take_seed
 from zhiyin.inference.controls import find_named
 from zhiyin.inference.instruments import Instrument, find_parts, numbered, part_instrument
-from zhiyin.inference.judge import Verdict, check_pick, choose
-from zhiyin.inference.made import Made
+from zhiyin.inference.judge import Verdict, check_pick, choose_or_least
+from zhiyin.inference.made import Made, Reworked
 from zhiyin.inference.original import check_given
 from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler, Written
@@ -57,15 +57,8 @@ class Wish:
     scale: str | None = None
 
 
-@dataclass(frozen=True)
-class Arranged:
-    """One result: the whole score, its new rows, the report of how it came about, and its record."""
-
-    score: Score
-    rows: np.ndarray
-    verdict: Verdict
-    report: Mapping[str, Any]
-    record: Mapping[str, Any] = field(default_factory=dict)
+class Arranged(Reworked):
+    """One result of harmonise, accompany or arrange."""
 
 
 class Arrangement(Made[Arranged]):
@@ -112,9 +105,7 @@ def arranged(
     arranger = Arranger(score, wish, package, options, sampler)
     written, scores = arranger.write(seed, range(max(options.candidates, options.takes)))
     verdicts = [arranger.judge(s, w) for s, w in zip(scores, written)]
-    kept = choose([w.rows for w in written], verdicts, options.takes, pick=options.pick)
-    if not kept:
-        kept = [min(range(len(verdicts)), key=lambda i: len(verdicts[i].problems))]
+    kept = choose_or_least([w.rows for w in written], verdicts, options.takes, options.pick)
     given = [arranger.given(scores[i]) for i in kept]
     known = dict(zip(kept, check_given([scores[i] for i in kept], given, score, wish.style or "", package)))
     settings = {**settings_of({"seed": seed}, replace(options, chords=wish.chords or False)), **vars(wish)}

@@ -26,14 +26,14 @@ from zhiyin.encoding.fields import (
     STEPS_PER_QUARTER,
     level,
 )
-from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION
+from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION, check_order
 from zhiyin.errors import ControlError, InputError
 from zhiyin.inference.chart import Chart, beat_steps, chord_column, lay_chart
 from zhiyin.inference.finish import joined, one_at_a_time
 from zhiyin.inference.harmony import Moment, fit_chords
 from zhiyin.inference.instruments import VOICE, Instrument
 from zhiyin.inference.leading import Slot, VoiceLeading
-from zhiyin.inference.masks import GRID, Masks, PitchSets, bass_part, class_mask, plain_masks, range_mask
+from zhiyin.inference.masks import GRID, Masks, PitchSets, bass_part, cadence_chord, class_mask, plain_masks, range_mask
 from zhiyin.inference.narrow import Ensemble, narrow_to_chart, narrow_to_scale
 from zhiyin.inference.past import kept_parts, key_of
 from zhiyin.inference.plan import program_row
@@ -190,6 +190,7 @@ class Beside:
                 mask = self.masks.pitch[self.masks.pitch_index[row, position // STEPS_PER_QUARTER, part]]
                 narrowed = mask & class_mask(slot.classes)
                 places.append((row, position, part, length, sets.add(narrowed if narrowed.any() else mask)))
+        check_order(np.insert(np.array(places)[:, :3], 3, 0, axis=1))  # before any is sampled
         given = np.full((2, len(self.moments), len(self.parts)), -1)
         for i, (at, _) in enumerate(self.moments):
             for when, row in ((at - 1, given[0, i]), (at, given[1, i])):
@@ -247,7 +248,7 @@ class Beside:
     def _close(self, masks: Masks) -> Masks:
         """From the last given onset on the tonic chord, its root in the bass, where the last given notes belong to it."""
         last = self.given[self.given[:, BAR] == len(self.table) - 1]
-        tonic = [self.key.tonic, (self.key.tonic + (3 if self.key.mode else 4)) % 12, (self.key.tonic + 7) % 12]
+        root, tonic = cadence_chord(self.key, "authentic")
         pitched = [p for p in self.fresh if self.parts[p].program != DRUM_PROGRAM]
         if not len(last) or not pitched:
             return masks
@@ -263,10 +264,10 @@ class Beside:
         final_bass = masks.final_bass
         for part in pitched:
             inside = masks.pitch[index[-1, quarter, part]]
-            chord, root = inside & class_mask(tonic), inside & class_mask(tonic[:1])
-            rooted = part == bass and root.any() and (self.parts[part].single or quarter == 0)
+            chord, low = inside & class_mask(tonic), inside & class_mask([root])
+            rooted = part == bass and low.any() and (self.parts[part].single or quarter == 0)
             if rooted and not self.parts[part].single:  # after its root it may add the rest of the chord
                 final_bass = (part, sets.add(chord))
             if chord.any():
-                index[-1, quarter:, part] = sets.add(root if rooted else chord)
+                index[-1, quarter:, part] = sets.add(low if rooted else chord)
         return replace(masks, pitch=np.array(sets.rows), pitch_index=index, final_bass=final_bass)

@@ -20,7 +20,7 @@ from zhiyin.errors import InputError, ZhiyinError
 from zhiyin.formats.catalog import load
 from zhiyin.formats.files import read_bytes
 from zhiyin.formats.recorded import origin_of
-from zhiyin.inference.describing import scores_below
+from zhiyin.inference.describing import score_files
 from zhiyin.inference.embed import Embedder, embedder
 from zhiyin.library.events import Event, check_event, store_events
 from zhiyin.library.listeners import check_name
@@ -88,13 +88,11 @@ def add(
 
 def find_files(paths: Sequence[str | Path]) -> list[Path]:
     """Files as they are, folders as the scores below them, each once; InputError where nothing is there."""
-    found: list[Path] = []
-    for path in map(Path, paths):
-        path = path.expanduser()
+    given = [Path(p).expanduser() for p in paths]
+    for path in given:
         if not path.exists():
             read_bytes(path, 1)  # says what is near
-        found += scores_below(path) if path.is_dir() else [path]
-    return list(dict.fromkeys(p.resolve() for p in found))
+    return list(dict.fromkeys(p.resolve() for p in score_files(given)))
 
 
 def read_piece(path: str | Path, network: Embedder | None = None) -> NewPiece:

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zhiyin.encoding.quantize import quantize
-from zhiyin.encoding.rows import bar_table
 from zhiyin.errors import InputError
 from zhiyin.inference.chart import Chart
-from zhiyin.inference.controls import Key
+from zhiyin.inference.controls import Key, key_from
 from zhiyin.inference.harmony import Moment, fit_chords
-from zhiyin.inference.past import key_of
 from zhiyin.measures.chord_symbol import chord_name, parse_chord
 from zhiyin.measures.chords import ChordAt, find_chords
 from zhiyin.measures.key import with_keys
@@ -70,10 +67,9 @@ def is_lone(score: Score) -> bool:
 
 
 def _under_tune(score: Score) -> tuple[ChordAt, ...]:
-    """A chord a bar, the one change inside a bar of an even number of beats that the last bar of a phrase asks for apart."""
+    """A chord for each full bar of a tune."""
     keyed = with_keys(score)
-    table = bar_table(quantize(keyed)[0], np.zeros((0, 6), dtype=np.int16)).astype(np.int64)
-    key = key_of(table[-1])
+    key = key_from(int(keyed.bars["key"][-1]), int(keyed.bars["mode"][-1] == 1))
     moments, places = [], []
     for i, bar in enumerate(keyed.bars):
         begin, end = int(bar["onset"]), int(bar["onset"]) + int(bar["duration"])

@@ -19,7 +19,7 @@ import numpy as np
 from zhiyin.encoding import EncodedPiece
 from zhiyin.errors import InputError, ZhiyinError
 from zhiyin.formats.catalog import load
-from zhiyin.inference.describing import scores_below
+from zhiyin.inference.describing import score_files
 from zhiyin.inference.style_inputs import Hearing, encoded
 from zhiyin.inference.style_model import Head, StyleModel, open_model
 from zhiyin.inference.style_reasons import Reason, bars_that_mattered, reasons
@@ -133,11 +133,6 @@ def _explained(model: StyleModel, verdict: Verdict, rows: EncodedPiece, x: np.nd
 def _check_top(top: int) -> None:
     if top < 1:
         raise InputError("top out of range", expected="at least 1", received=str(top))
-
-
-def score_files(given: Sequence[str | Path]) -> list[Path]:
-    """The files named, and those that can be read below the folders named, in order. InputError where a folder has none."""
-    return list(dict.fromkeys(f for path in map(Path, given) for f in (scores_below(path) if path.is_dir() else [path])))
 
 
 def classify_files(

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from zhiyin.inference.controls import Controls, merge
 from zhiyin.inference.finish import finish, seconds_of, steps_of_bar
 from zhiyin.inference.guard import Guard, check_limit
 from zhiyin.inference.judge import Verdict, check_pick, choose, judge
-from zhiyin.inference.likeness import read_likeness
 from zhiyin.inference.made import Made
 from zhiyin.inference.masks import cadence_masks
 from zhiyin.inference.narrow import Ensemble, lay_rhythm, narrow_positions, narrow_to_chart, narrow_to_scale
@@ -32,13 +31,15 @@ from zhiyin.inference.original import check_written, open_reference
 from zhiyin.inference.plan import Plan, chart_plan, make_plan
 from zhiyin.inference.request import Request, Sampling, make_sampling
 from zhiyin.inference.sampler import Sampler, Written
-from zhiyin.inference.style_check import StyleCheck
 from zhiyin.inference.words import Words, parse_words
 from zhiyin.measures.playability import KEYBOARDS, find_problems
 from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
 from zhiyin.version import __version__
+
+if TYPE_CHECKING:
+    from zhiyin.inference.style_check import StyleCheck
 
 MAX_CANDIDATES = 64
 _ALONE = 3  # candidates written one by one until the first that can be kept: each costs half a second
@@ -194,7 +195,13 @@ class Studio:
         self.counts = {"written": 0, "unplayable": 0, "kept": 0}
         if guard:
             self.counts |= {"went_back": 0, "too_close": 0}
-        self.check = StyleCheck(make_brief(controls, manifest, 0).style) if options.check_style else None
+        self.check: StyleCheck | None = None
+        if options.check_style:
+            from zhiyin.inference.style_check import (
+                StyleCheck,  # describes music: 60 ms that composing alone need not wait for
+            )
+
+            self.check = StyleCheck(make_brief(self.controls, manifest, 0).style)
 
     def compose(self, seed: int, on_take: Callable[[Piece], None] | None = None) -> list[Piece]:
         """The kept pieces. First candidates are written alone, until one can be kept, so that it is heard early."""
@@ -299,8 +306,8 @@ class Studio:
         if self.asked.rhythm:
             masks, places = lay_rhythm(masks, self.asked.rhythm, plan.bars, ensemble)
             return replace(request, masks=masks, places=places, final_steps=0)
-        if self.controls.like:
-            masks = narrow_positions(masks, read_likeness(self.controls.like).position_mask())
+        if self.asked.like:
+            masks = narrow_positions(masks, self.asked.like.position_mask())
         return replace(request, masks=masks)
 
 

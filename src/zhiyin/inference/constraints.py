@@ -15,9 +15,9 @@ import numpy as np
 
 from zhiyin.errors import ControlError, near_names
 from zhiyin.inference.chart import Chart, chart_text, parse_chart
-from zhiyin.inference.controls import MAX_BARS, Controls, Key, find_key, find_meter
+from zhiyin.inference.controls import MAX_BARS, Controls, Key, find_meter, key_from
 from zhiyin.inference.instruments import Instrument, find_parts
-from zhiyin.inference.likeness import read_likeness
+from zhiyin.inference.likeness import Likeness, read_likeness
 from zhiyin.inference.rhythm import Rhythm, read_rhythm
 from zhiyin.inference.scales import Scale, find_scale, split_scale
 from zhiyin.measures.chord_symbol import Chord
@@ -36,9 +36,7 @@ class Constraints:
     ranges: tuple[tuple[str, int, int], ...] = ()
     rhythm: Rhythm | None = None
     chart: tuple[tuple[Chord | None, ...], ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.scale or self.ranges or self.rhythm or self.chart)
+    like: Likeness | None = None
 
     def find_scale(self, key: Key) -> Scale | None:
         """The scale that is asked for, on the key's tonic where it names none."""
@@ -55,7 +53,7 @@ def read_constraints(controls: Controls, chords: str | bool = True) -> Constrain
         raise ControlError(f"Two ranges for {doubled[0]!r}", expected="one range for each part", received="two")
     return Constraints(
         controls.scale, ranges, read_rhythm(controls.rhythm) if controls.rhythm else None,
-        parse_chart(chords) if isinstance(chords, str) else (),
+        parse_chart(chords) if isinstance(chords, str) else (), read_likeness(controls.like) if controls.like else None,
     )  # fmt: skip
 
 
@@ -145,8 +143,7 @@ def settle(controls: Controls, chords: str | bool = True) -> tuple[Controls, Con
         changes["key"] = chart_key(asked.chart, controls.mode)
         assumed.append(f"key {changes['key']} from the chords")
     controls = replace(controls, **changes)
-    if controls.like:
-        like = read_likeness(controls.like)
+    if like := asked.like:
         taken = {name: value for name, value in like.controls().items() if not getattr(controls, name)}
         if controls.mode or asked.scale:
             taken.pop("key", None)
@@ -197,7 +194,7 @@ def chart_key(chart: Chart, mode: str | None = None) -> str:
     if mode in ("major", "minor"):
         scores[int(mode == "major")] -= 10
     found_mode, tonic = (int(x) for x in np.unravel_index(int(scores.argmax()), scores.shape))
-    return find_key(f"{key_tonic_name(fifths_of(tonic, found_mode), found_mode)} {'minor' if found_mode else 'major'}").name
+    return key_from(fifths_of(tonic, found_mode), found_mode).name
 
 
 def unmet(asked: Constraints, key: Key, bars: int) -> list[str]:

@@ -7,8 +7,8 @@ untouched input on a tick grid that holds both exactly.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from zhiyin.errors import ControlError, InputError
 from zhiyin.formats.recorded import music_of
 from zhiyin.inference.compose import Options, settings_of, take_seed
 from zhiyin.inference.controls import MAX_BARS, Controls, check_controls, find_named
-from zhiyin.inference.judge import Verdict, check_pick, choose
-from zhiyin.inference.made import Made
+from zhiyin.inference.judge import Verdict, check_pick, choose_or_least
+from zhiyin.inference.made import Made, Reworked
 from zhiyin.inference.original import check_continued
 from zhiyin.inference.past import read_past
 from zhiyin.inference.request import make_sampling
@@ -32,15 +32,8 @@ from zhiyin.score import Score
 from zhiyin.version import __version__
 
 
-@dataclass(frozen=True)
-class Continued:
-    """One continuation: the whole score, its new rows, the report of how it came about, and its record."""
-
-    score: Score
-    rows: np.ndarray
-    verdict: Verdict
-    report: Mapping[str, Any]
-    record: Mapping[str, Any] = field(default_factory=dict)
+class Continued(Reworked):
+    """One continuation."""
 
 
 class Continuation(Made[Continued]):
@@ -83,9 +76,7 @@ def continue_(
     takes = range(max(options.candidates, options.takes))
     written, scores = further.write(seed, takes)
     verdicts = [Verdict(_new_problems(score, s), w.nats_per_note, 0.0) for s, w in zip(scores, written)]
-    kept = choose([w.rows for w in written], verdicts, options.takes, pick=options.pick)
-    if not kept:
-        kept = [min(takes, key=lambda i: len(verdicts[i].problems))]
+    kept = choose_or_least([w.rows for w in written], verdicts, options.takes, options.pick)
     key = further.past.key.name
     shared = {
         "seed": seed, "model": package.manifest.get("name"), "model_hash": package.hash, "bars": bars, "key": key,

@@ -15,6 +15,7 @@ from zhiyin.encoding.fields import CADENCES, LETTERS
 from zhiyin.errors import ControlError, near_names
 from zhiyin.inference.instruments import find_parts
 from zhiyin.inference.near_styles import near_in_meaning
+from zhiyin.measures.key import key_tonic_name, tonic_of
 
 MAX_BARS = 1000
 MAX_SECONDS = 7200.0
@@ -97,6 +98,11 @@ def find_key(name: str) -> Key:
         )
     tonic = letter + {"": "", "#": "#", "♯": "#", "sharp": "#"}.get(sign, "b")
     return Key(fifths, int(minor), tonic_fifths * 7 % 12, f"{tonic} {'minor' if minor else 'major'}")
+
+
+def key_from(fifths: int, mode: int) -> Key:
+    """The key of a signature (-7..7) in a mode (0 major, 1 minor)."""
+    return Key(fifths, mode, tonic_of(fifths, mode), f"{key_tonic_name(fifths, mode)} {'minor' if mode else 'major'}")
 
 
 def find_meter(name: str) -> tuple[int, int]:

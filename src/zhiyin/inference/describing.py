@@ -38,6 +38,11 @@ class Described:
         return out.getvalue()
 
 
+def score_files(given: Sequence[str | Path]) -> list[Path]:
+    """The files named, and those that can be read below the folders named, in order. InputError where a folder has none."""
+    return list(dict.fromkeys(f for path in map(Path, given) for f in (scores_below(path) if path.is_dir() else [path])))
+
+
 def scores_below(folder: Path, *, deep: bool = True) -> list[Path]:
     """The files below a folder (``deep`` False: in it) that can be read, sorted; InputError when there is none."""
     suffixes = {suffix for suffix, kind in catalog.FORMATS.items() if kind.read}

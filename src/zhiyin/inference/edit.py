@@ -23,7 +23,7 @@ from zhiyin.inference.controls import find_named
 from zhiyin.inference.given import Narrow, Sheet, write
 from zhiyin.inference.joining import is_new, join
 from zhiyin.inference.judge import Verdict, check_pick, pick_takes
-from zhiyin.inference.made import Made
+from zhiyin.inference.made import Made, Reworked
 from zhiyin.inference.opened import Opened, open_score
 from zhiyin.inference.original import check_given
 from zhiyin.inference.request import make_sampling
@@ -97,14 +97,9 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Edited:
-    """One edited score: its new rows, the report of how it came about, its record, and how it goes into its file."""
+class Edited(Reworked):
+    """One edited score, and how it goes into its file."""
 
-    score: Score
-    rows: np.ndarray
-    verdict: Verdict
-    report: Mapping[str, Any]
-    record: Mapping[str, Any]
     splice: Splice | None = None
 
 

@@ -150,6 +150,13 @@ def choose(
     return out
 
 
+def choose_or_least(
+    rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, pick: str = "best"
+) -> list[int]:
+    """``choose``, or the take with the fewest problems where none can be kept."""
+    return choose(rows, verdicts, count, pick=pick) or [min(range(len(verdicts)), key=lambda i: len(verdicts[i].problems))]
+
+
 def pick_takes(rows: Sequence[np.ndarray], verdicts: Sequence[Verdict], count: int, how: str) -> list[int]:
     """Indices of ``count`` takes: the best ones by cost, or ("diverse") the best one and then always the one furthest from
     those kept, among the better half. Takes that cannot be played come last."""

@@ -39,8 +39,8 @@ class VoiceLeading:
         """What the rules leave of ``pitches``, bool (128,)."""
         count = len(self.fresh)
         slot, at = divmod(place, count)
-        now = self._sounding(self.given[1, slot], rows[len(rows) - at :])
-        before = self._sounding(self.given[0, slot], rows[max(len(rows) - at - count, 0) : len(rows) - at])
+        now = _sounding(self.given[1, slot], rows[len(rows) - at :])
+        before = _sounding(self.given[0, slot], rows[max(len(rows) - at - count, 0) : len(rows) - at])
         part = self.fresh[at]
         above = [p for p in range(part) if now[p] >= 0]
         upper = at < count - 1
@@ -56,13 +56,6 @@ class VoiceLeading:
             left = kept if len(kept) else left
         out = np.zeros(128, dtype=bool)
         out[left] = True
-        return out
-
-    def _sounding(self, given: np.ndarray, rows: list[list[int]]) -> np.ndarray:
-        """Pitch of each part: the given ones, and those of some new rows; -1 none."""
-        out = given.copy()
-        for row in rows:
-            out[row[PART]] = row[PITCH]
         return out
 
     def _taken(self, slot: int, now: np.ndarray) -> list[int]:
@@ -83,6 +76,14 @@ class VoiceLeading:
         heard = {int(c) for c in now[now >= 0] % 12}
         missing = [c for c in chord[1:2] if c not in heard] if at == len(self.fresh) - 2 else []
         return np.isin(pitch % 12, missing) if missing else np.ones(len(pitch), dtype=bool)
+
+
+def _sounding(given: np.ndarray, rows: list[list[int]]) -> np.ndarray:
+    """Pitch of each part: the given ones, and those of some new rows; -1 none."""
+    out = given.copy()
+    for row in rows:
+        out[row[PART]] = row[PITCH]
+    return out
 
 
 def _below(pitch: np.ndarray, now: np.ndarray, above: Sequence[int]) -> np.ndarray:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from zhiyin.encoding.fields import BAR_COLUMN, MAX_BAR_STEPS, STEPS_PER_QUARTER
-from zhiyin.encoding.quantize import quantize
 from zhiyin.encoding.rows import BAR, POSITION, encode
 from zhiyin.errors import ControlError
 from zhiyin.inference.instruments import part_words
+from zhiyin.inference.past import kept_parts
 from zhiyin.measures.key import find_key
 from zhiyin.score import Score
 
@@ -85,13 +85,12 @@ def likeness_of(score: Score, name: str = "the piece") -> Likeness:
     )
     numerator, denominator = (int(x) for x in meters[counts.argmax()])
     tempo = float(next((t for t in score.bars["tempo_qpm"] if t > 0), 0.0))
-    gridded, _ = quantize(score)
-    quarters = float(gridded.bars["duration"].sum()) / STEPS_PER_QUARTER
+    quarters = float(table[:, BAR_COLUMN["length"]].sum()) / STEPS_PER_QUARTER
     return Likeness(
         key=key, meter=f"{numerator}/{2 ** (denominator - 1)}", tempo_qpm=round(tempo, 2),
         density=round(min(max(len(score.notes) / quarters, 0.1), 24.0), 3),
         register=0.0 if drums.all() else round(float(np.clip(score.notes["pitch"][~drums].mean(), 21, 108)), 2),
-        parts=part_words(gridded.parts),
+        parts=part_words([score.parts[p] for p in kept_parts(score)]),
         positions=_positions(piece.rows, table, (numerator, denominator)), name=name,
     )  # fmt: skip
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+import numpy as np
+
+from zhiyin.inference.judge import Verdict
 from zhiyin.score import Score
 
 
@@ -23,6 +26,17 @@ class Written(Protocol):
     @property
     def record(self) -> Mapping[str, Any]:
         """What determines it (see ``provenance.record``)."""
+
+
+@dataclass(frozen=True)
+class Reworked:
+    """What was made of a given score: the whole score, its new rows, the report of how it came about, and its record."""
+
+    score: Score
+    rows: np.ndarray
+    verdict: Verdict
+    report: Mapping[str, Any]
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 P = TypeVar("P", bound=Written)

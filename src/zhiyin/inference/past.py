@@ -21,7 +21,7 @@ from zhiyin.encoding.fields import (
     STEPS_PER_QUARTER,
 )
 from zhiyin.encoding.rows import BAR, PART, PITCH, VELOCITY, with_bars_left
-from zhiyin.inference.controls import Key
+from zhiyin.inference.controls import Key, key_from
 from zhiyin.inference.finish import one_at_a_time
 from zhiyin.inference.form import Section, plan_sections
 from zhiyin.inference.harmony import plan_chords
@@ -29,7 +29,7 @@ from zhiyin.inference.instruments import Instrument, part_instrument
 from zhiyin.inference.masks import cadence_masks
 from zhiyin.inference.plan import bar_rows, program_row, write_sections
 from zhiyin.inference.request import Request, Sampling
-from zhiyin.measures.key import key_tonic_name, tonic_of, with_keys
+from zhiyin.measures.key import with_keys
 from zhiyin.measures.playability import KEYBOARDS
 from zhiyin.score import BAR as BAR_DTYPE
 from zhiyin.score import Mark, Score
@@ -169,9 +169,7 @@ def _sections(past: np.ndarray, bars: int, cadence: str | None) -> tuple[Section
 def key_of(bar: np.ndarray) -> Key:
     """The key that a bar of a bar table is in (major where it says no mode)."""
     fifths, mode = int(bar[BAR_COLUMN["key"]]), int(bar[BAR_COLUMN["mode"]])
-    fifths, mode = (fifths - 8 if fifths else 0), int(mode == 2)
-    name = f"{key_tonic_name(fifths, mode)} {'minor' if mode else 'major'}"
-    return Key(fifths, mode, tonic_of(fifths, mode), name)
+    return key_from(fifths - 8 if fifths else 0, int(mode == 2))
 
 
 def _meter_of(bar: np.ndarray) -> tuple[int, int]:

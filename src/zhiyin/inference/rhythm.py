@@ -14,10 +14,10 @@ import numpy as np
 
 from zhiyin.encoding import encode
 from zhiyin.encoding.fields import BAR_COLUMN, BAR_FLAGS, DURATIONS, MAX_BAR_STEP, ROW_SIZES
-from zhiyin.encoding.quantize import quantize
 from zhiyin.encoding.rows import BAR, DURATION, PART, POSITION
 from zhiyin.errors import ControlError
 from zhiyin.inference.instruments import part_words
+from zhiyin.inference.past import kept_parts
 from zhiyin.score import Score
 
 MAX_NOTES = 50_000
@@ -71,7 +71,7 @@ def rhythm_of(score: Score, name: str = "the rhythm") -> Rhythm:
     rows = piece.rows[piece.rows[:, BAR] >= upbeat].astype(np.int64)
     notes = np.stack([rows[:, BAR] - upbeat, rows[:, POSITION], rows[:, PART], rows[:, DURATION]], axis=1)
     numerator, denominator = (int(x) for x in meters[0])
-    parts = part_words(quantize(score)[0].parts)
+    parts = part_words([score.parts[p] for p in kept_parts(score)])
     return _checked(Rhythm(f"{numerator}/{2 ** (denominator - 1)}", len(lengths), notes, parts, name))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from zhiyin.measures.chord_symbol import KINDS, chord_name
 from zhiyin.measures.key import with_keys
+from zhiyin.measures.sonority import chord_templates
 from zhiyin.measures.surface import Slices, read_surface
 from zhiyin.score import UNKNOWN_KEY, Score
 
@@ -71,11 +72,7 @@ def find_chords(score: Score) -> tuple[ChordAt, ...]:
 @cache
 def _templates() -> tuple[np.ndarray, np.ndarray]:
     """Pitch classes of each chord, float (120, 12), kind by kind within a root; and what it costs, (120,)."""
-    out = np.zeros((12, len(SYMBOLS), 12))
-    for root in range(12):
-        for k, kind in enumerate(SYMBOLS):
-            out[root, k, [(root + s) % 12 for s in KINDS[kind]]] = 1.0
-    return out.reshape(-1, 12), np.tile(list(RARENESS.values()), 12)
+    return chord_templates([KINDS[kind] for kind in SYMBOLS]), np.tile(list(RARENESS.values()), 12)
 
 
 def _matches(weights: np.ndarray, bass: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from zhiyin.measures.distribution import (
     shares,
     spread,
 )
-from zhiyin.measures.sonority import CHORDS, KINDS, consonance, interval_classes, kinds, sizes
+from zhiyin.measures.sonority import CHORDS, KINDS, chord_templates, consonance, interval_classes, kinds, sizes
 from zhiyin.measures.surface import Surface
 from zhiyin.measures.tension import tensions
 
@@ -118,11 +118,7 @@ def measure(s: Surface) -> list[float]:
 @cache
 def _templates() -> tuple[np.ndarray, np.ndarray]:
     """Degrees of each chord, float (12, 12 x qualities), quality by quality within a root; and its number of notes."""
-    out = np.zeros((12, len(_QUALITIES), 12))
-    for root in range(12):
-        for q, name in enumerate(_QUALITIES):
-            out[root, q, [(root + i) % 12 for i in CHORDS[name]]] = 1.0
-    flat = out.reshape(-1, 12)
+    flat = chord_templates([CHORDS[name] for name in _QUALITIES])
     return np.ascontiguousarray(flat.T), flat.sum(axis=1)
 
 

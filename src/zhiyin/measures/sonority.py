@@ -6,6 +6,7 @@ major 3-11B, minor 3-11A, diminished 3-10, augmented 3-12, sevenths 4-27B, 4-20,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -39,6 +40,15 @@ CHORDS = {  # semitones above the root
 ROOTED = frozenset({"major", "minor", "diminished", "dominant_seventh", "major_seventh", "minor_seventh", "half_diminished"})
 # Huron 1994: consonance of interval classes 1..6, from Malmberg, Kameoka & Kuriyagawa, Hutchinson & Knopoff
 CONSONANCE = np.array([-1.428, -0.582, 0.594, 0.386, 1.240, -0.453])
+
+
+def chord_templates(chords: Sequence[Sequence[int]]) -> np.ndarray:
+    """Pitch classes of each chord on each root, float (12 x chords, 12), chord by chord within a root. chords: semitones above it."""
+    out = np.zeros((12, len(chords), 12))
+    for root in range(12):
+        for k, chord in enumerate(chords):
+            out[root, k, [(root + i) % 12 for i in chord]] = 1.0
+    return out.reshape(-1, 12)
 
 
 @cache

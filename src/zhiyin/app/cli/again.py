@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from zhiyin.app.cli import editing
-from zhiyin.app.cli.common import Json, Out, Pick, Quiet, Seed, Sign, new_app
+from zhiyin.app.cli.common import Candidates, Json, Language, Out, Pick, Quiet, Seed, Sign, Soundfont, Style, new_app
 from zhiyin.inference.again import again
 from zhiyin.inference.edit import EditOptions
 
@@ -27,16 +27,16 @@ def again_verb(
     scale: editing.Scale = None,
     ranges: editing.Ranges = None,
     chords: editing.Chords = None,
-    style: editing.Style = None,
+    style: Style = None,
     input_: Annotated[Path | None, typer.Option("--input", help="The file that was edited, where the record's verb had one.")] = None,
     out: Out = Path("out"),
     model: Annotated[str | None, typer.Option("--model", help="A model package; else the record's own.")] = None,
     seed: Seed = None,
     takes: editing.Takes = 1,
-    candidates: editing.Candidates = 4,
+    candidates: Candidates = 4,
     pick: Pick = "best",
-    soundfont: editing.Soundfont = None,
-    language: editing.Language = "en",
+    soundfont: Soundfont = None,
+    language: Language = "en",
     sign: Sign = False,
     json: Json = False,
     quiet: Quiet = False,

@@ -12,9 +12,7 @@ import typer
 from zhiyin.app.cli.common import print_json, say
 from zhiyin.app.cli.writing import (
     How,
-    check_folder,
-    check_language,
-    check_signing,
+    check_way,
     taken_from,
     tell_next,
     write_and_log,
@@ -26,13 +24,9 @@ from zhiyin.provenance.package import load_package
 
 File = Annotated[Path, typer.Argument(help="The score: .mid .musicxml .mxl .abc .krn …")]
 Melody = Annotated[str | None, typer.Option("--melody", help="The part with the melody: its name, or its number from 1.")]
-Style = Annotated[str | None, typer.Option("--style", help="Tell the model the style.")]
 Chords = Annotated[str | None, typer.Option("--chords", help='Chords to keep to: "Dm | G7 C/E | C", again from the beginning.')]
 Scale = Annotated[str | None, typer.Option("--scale", help='New parts play only notes of it: "D dorian", "pentatonic" …')]
 Takes = Annotated[int, typer.Option("--takes", help="How many different ones to keep.")]
-Candidates = Annotated[int, typer.Option("--candidates", help="How many to write and choose from.")]
-Soundfont = Annotated[str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")]
-Language = Annotated[str, typer.Option("--language", help="The page's language: en or zh.")]
 
 
 @dataclass(frozen=True)
@@ -56,9 +50,7 @@ def run(file: Path, wish: Wish, asked: Asked) -> None:
     """Reads a file, does what the wish says, writes and tells."""
     began = time.monotonic()
     quiet, single = asked.quiet or asked.json, bool(asked.out.suffix)
-    check_language(asked.language)
-    check_signing(asked.sign)
-    check_folder(asked.out.parent if single else asked.out)
+    check_way(asked.out, asked.language, asked.sign)
     package = load_package(asked.model)
     score = load(file)
     options = Options(takes=1 if single else asked.takes, candidates=max(asked.candidates, asked.takes), pick=asked.pick)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zhiyin.app.cli.common import Json, Model, Out, Quiet, Seed, Sign, new_app, print_json, say
+from zhiyin.app.cli.common import Json, Language, Model, Out, Quiet, Seed, Sign, new_app, print_json, say
 from zhiyin.app.cli.writing import How, Taken, check_folder, check_language, check_signing, tell_next, write_and_log
 from zhiyin.errors import ControlError
 from zhiyin.formats.catalog import load
@@ -33,7 +33,7 @@ def blend_verb(
     temperature: Temperature = 0.0,
     model: Model = "melody",
     seed: Seed = None,
-    language: Annotated[str, typer.Option("--language", help="The page's language: en or zh.")] = "en",
+    language: Language = "en",
     sign: Sign = False,
     json: Json = False,
     quiet: Quiet = False,

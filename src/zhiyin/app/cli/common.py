@@ -20,6 +20,10 @@ Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same notes.
 Model = Annotated[str, typer.Option("--model", help="A model package: a name or a folder.")]
 
 Pick = Annotated[str, typer.Option("--pick", help="Which takes: best, or diverse (as different as can be).")]
+Soundfont = Annotated[str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")]
+Language = Annotated[str, typer.Option("--language", help="The page's language: en or zh.")]
+Style = Annotated[str | None, typer.Option("--style", help="Tell the model the style.")]
+Candidates = Annotated[int, typer.Option("--candidates", help="How many to write and choose from.")]
 Sign = Annotated[bool, typer.Option("--sign", help="Sign the record with your key (zhiyin log key).")]
 
 PARTIAL = 3  # exit code: done, but some inputs failed

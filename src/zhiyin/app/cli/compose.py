@@ -9,7 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app, print_json, progress_bar, say
+from zhiyin.app.cli.common import (
+    Json,
+    Language,
+    Model,
+    Out,
+    Pick,
+    Quiet,
+    Seed,
+    Sign,
+    Soundfont,
+    new_app,
+    print_json,
+    progress_bar,
+    say,
+)
 from zhiyin.app.cli.library import Url
 from zhiyin.app.cli.writing import (
     How,
@@ -101,10 +115,8 @@ def compose(
     check_style: Annotated[
         bool, typer.Option("--check-style", help="Keep only candidates that `zhiyin classify` takes for the style asked for.")
     ] = False,
-    soundfont: Annotated[
-        str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")
-    ] = None,
-    language: Annotated[str, typer.Option("--language", help="The page's language: en or zh.")] = "en",
+    soundfont: Soundfont = None,
+    language: Language = "en",
     sign: Sign = False,
     json: Json = False,
     quiet: Quiet = False,

@@ -8,12 +8,25 @@ from typing import Annotated
 
 import typer
 
-from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app, print_json, say
+from zhiyin.app.cli.common import (
+    Candidates,
+    Json,
+    Language,
+    Model,
+    Out,
+    Pick,
+    Quiet,
+    Seed,
+    Sign,
+    Soundfont,
+    Style,
+    new_app,
+    print_json,
+    say,
+)
 from zhiyin.app.cli.writing import (
     How,
-    check_folder,
-    check_language,
-    check_signing,
+    check_way,
     taken_from,
     tell_next,
     write_and_log,
@@ -34,14 +47,12 @@ def continue_verb(
     model: Model = "default",
     seed: Seed = None,
     takes: Annotated[int, typer.Option("--takes", help="How many different continuations to keep.")] = 1,
-    candidates: Annotated[int, typer.Option("--candidates", help="How many to write and choose from.")] = 4,
+    candidates: Candidates = 4,
     pick: Pick = "best",
-    style: Annotated[str | None, typer.Option("--style", help="Tell the model the style.")] = None,
+    style: Style = None,
     cadence: Annotated[str | None, typer.Option("--cadence", help="How it ends: authentic or half.")] = None,
-    soundfont: Annotated[
-        str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")
-    ] = None,
-    language: Annotated[str, typer.Option("--language", help="The page's language: en or zh.")] = "en",
+    soundfont: Soundfont = None,
+    language: Language = "en",
     sign: Sign = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -54,9 +65,7 @@ def continue_verb(
     began = time.monotonic()
     quiet = quiet or json
     single = bool(out.suffix)
-    check_language(language)
-    check_signing(sign)
-    check_folder(out.parent if single else out)
+    check_way(out, language, sign)
     package = load_package(model)
     score = load(file)
     options = Options(takes=1 if single else takes, candidates=max(candidates, takes), pick=pick)

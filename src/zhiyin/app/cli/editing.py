@@ -14,9 +14,7 @@ from zhiyin.app.cli.common import print_json, say
 from zhiyin.app.cli.writing import (
     How,
     Taken,
-    check_folder,
-    check_language,
-    check_signing,
+    check_way,
     taken_from,
     tell_next,
     write_and_log,
@@ -28,14 +26,10 @@ File = Annotated[Path, typer.Argument(help="The score to edit: .mid .musicxml .m
 Parts = Annotated[list[str] | None, typer.Option("--part", help="A part by name or number (may be repeated); else all.")]
 Lock = Annotated[list[str] | None, typer.Option("--lock", help="A part or bars (9-12) that stay (may be repeated).")]
 Takes = Annotated[int, typer.Option("--takes", help="How many to keep.")]
-Candidates = Annotated[int, typer.Option("--candidates", help="How many to write and choose from.")]
 Temperature = Annotated[float | None, typer.Option("--temperature", help="Above 1 wilder, below 1 tamer (all fields).")]
-Style = Annotated[str | None, typer.Option("--style", help="Tell the model the style.")]
 Scale = Annotated[str | None, typer.Option("--scale", help='Only notes of it: "D dorian", "pentatonic" …')]
 Ranges = Annotated[list[str] | None, typer.Option("--range", help="PART=LOW..HIGH, as in Flute=C4..A5 (may be repeated).")]
 Chords = Annotated[str | None, typer.Option("--chords", help='A chord chart from the first new bar on: "Dm | G7 C/E | C".')]
-Soundfont = Annotated[str | None, typer.Option("--soundfont", help="A .sf2 file or the name of an installed one.")]
-Language = Annotated[str, typer.Option("--language", help="The page's language: en or zh.")]
 
 
 @dataclass(frozen=True)
@@ -54,9 +48,7 @@ def run(desk: Desk, file: Path, make: Callable[[], Made[Any]], line: Callable[[M
     """Edits a file (``make``), writes the takes, and tells in one ``line`` what was done."""
     began = time.monotonic()
     quiet, single = desk.quiet or desk.json, bool(desk.out.suffix)
-    check_language(desk.language)
-    check_signing(desk.sign)
-    check_folder(desk.out.parent if single else desk.out)
+    check_way(desk.out, desk.language, desk.sign)
     made = make()
     taken = [_taken(piece, file) for piece in (made.pieces[:1] if single else made.pieces)]
     how = How(desk.soundfont, int(made.report["seed"]), desk.language, desk.sign, quiet)

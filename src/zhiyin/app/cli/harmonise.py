@@ -7,8 +7,21 @@ from typing import Annotated
 
 import typer
 
-from zhiyin.app.cli.beside import Asked, Candidates, Chords, File, Language, Melody, Scale, Soundfont, Style, Takes, run
-from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app
+from zhiyin.app.cli.beside import Asked, Chords, File, Melody, Scale, Takes, run
+from zhiyin.app.cli.common import (
+    Candidates,
+    Json,
+    Language,
+    Model,
+    Out,
+    Pick,
+    Quiet,
+    Seed,
+    Sign,
+    Soundfont,
+    Style,
+    new_app,
+)
 from zhiyin.inference.arranging import Wish
 
 app = new_app()

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from zhiyin.app.cli import editing
-from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app
+from zhiyin.app.cli.common import (
+    Candidates,
+    Json,
+    Language,
+    Model,
+    Out,
+    Pick,
+    Quiet,
+    Seed,
+    Sign,
+    Soundfont,
+    Style,
+    new_app,
+)
 from zhiyin.inference.edit import EditOptions
 from zhiyin.inference.infill import infill
 
@@ -24,16 +37,16 @@ def infill_verb(
     scale: editing.Scale = None,
     ranges: editing.Ranges = None,
     chords: editing.Chords = None,
-    style: editing.Style = None,
+    style: Style = None,
     out: Out = Path("out"),
     model: Model = "default",
     seed: Seed = None,
     takes: editing.Takes = 1,
-    candidates: editing.Candidates = 4,
+    candidates: Candidates = 4,
     pick: Pick = "best",
     temperature: editing.Temperature = None,
-    soundfont: editing.Soundfont = None,
-    language: editing.Language = "en",
+    soundfont: Soundfont = None,
+    language: Language = "en",
     sign: Sign = False,
     json: Json = False,
     quiet: Quiet = False,

@@ -9,7 +9,22 @@ from typing import Annotated
 import typer
 
 from zhiyin.app.cli import editing
-from zhiyin.app.cli.common import Json, Model, Out, Pick, Quiet, Seed, Sign, new_app, print_json, tell
+from zhiyin.app.cli.common import (
+    Candidates,
+    Json,
+    Language,
+    Model,
+    Out,
+    Pick,
+    Quiet,
+    Seed,
+    Sign,
+    Soundfont,
+    Style,
+    new_app,
+    print_json,
+    tell,
+)
 from zhiyin.inference.edit import EditOptions
 from zhiyin.inference.repair import HIDDEN, repair, repair_test
 
@@ -22,18 +37,18 @@ def repair_verb(
     span: Annotated[str | None, typer.Option("--span", help="Bars that are damaged: 5-8, 7, or 1-2,9-12.")] = None,
     part: editing.Parts = None,
     lock: editing.Lock = None,
-    style: editing.Style = None,
+    style: Style = None,
     test: Annotated[bool, typer.Option("--test", help="Hide a random share of the notes and say how many come back.")] = False,
     hidden: Annotated[float, typer.Option("--hidden", help="The share that --test hides.")] = HIDDEN,
     out: Out = Path("out"),
     model: Model = "default",
     seed: Seed = None,
     takes: editing.Takes = 1,
-    candidates: editing.Candidates = 4,
+    candidates: Candidates = 4,
     pick: Pick = "best",
     temperature: editing.Temperature = None,
-    soundfont: editing.Soundfont = None,
-    language: editing.Language = "en",
+    soundfont: Soundfont = None,
+    language: Language = "en",
     sign: Sign = False,
     json: Json = False,
     quiet: Quiet = False,

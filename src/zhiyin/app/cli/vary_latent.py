@@ -10,7 +10,7 @@ from typing import cast
 from zhiyin.app.cli.blend import taken_of
 from zhiyin.app.cli.common import print_json, say
 from zhiyin.app.cli.editing import Desk
-from zhiyin.app.cli.writing import How, check_folder, check_language, check_signing, tell_next, write_and_log
+from zhiyin.app.cli.writing import How, check_way, tell_next, write_and_log
 from zhiyin.inference.edit import EditOptions
 from zhiyin.inference.latent import FromLatent
 from zhiyin.inference.vary import vary
@@ -22,9 +22,7 @@ def run(
 ) -> None:  # fmt: skip
     """Reads a melody, varies it in the latent space of ``model`` ("default" = the package melody), writes and tells."""
     began = time.monotonic()
-    check_language(desk.language)
-    check_signing(desk.sign)
-    check_folder(desk.out.parent if desk.out.suffix else desk.out)
+    check_way(desk.out, desk.language, desk.sign)
     options = EditOptions(takes=1 if desk.out.suffix else takes, temperature=temperature)
     made = vary(
         file, method="latent", amount=amount, more=more, less=less, parts=parts, model=model, seed=seed, options=options

@@ -80,6 +80,13 @@ def taken_from(piece: Written, file: Path, score: Score) -> Taken:
     return Taken(score, record, facts)
 
 
+def check_way(out: Path, language: str, sign: bool) -> None:
+    """Refuses, before anything is computed, a page language, a signature or a folder that cannot be."""
+    check_language(language)
+    check_signing(sign)
+    check_folder(out.parent if out.suffix else out)
+
+
 def check_language(language: str) -> None:
     """Refuses a page language that there is not."""
     if language not in ("en", "zh"):
