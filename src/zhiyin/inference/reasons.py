@@ -104,7 +104,7 @@ def shared_aspects(piece: np.ndarray, liked: np.ndarray, *, count: int = 3) -> t
 def _nearest_aspects(own: np.ndarray, theirs: np.ndarray) -> tuple[str, ...]:
     """Words for aspects, from the one in which standard descriptors (D,) differ least."""
     apart = [(abs(float(own[index_of(name)] - theirs[index_of(name)])), words) for name, words in ALIKE]
-    return tuple(words for _, words in sorted(apart))
+    return tuple(words for _, words in sorted(apart, key=lambda found: found[0]))
 
 
 def content_reason(
