@@ -15,6 +15,7 @@ import numpy as np
 from zhiyin.encoding.fields import DENSITY_EDGES, DRUM_PROGRAM, REGISTER_EDGES, level
 from zhiyin.errors import ControlError
 from zhiyin.inference.controls import MAX_BARS, Controls, Key, check_controls, find_key, find_meter, find_named
+from zhiyin.inference.drum_words import drums_only
 from zhiyin.inference.form import Section, default_form, plan_sections, style_form
 from zhiyin.inference.instruments import VOICE, Instrument, find_parts, numbered, part_instrument, voice_name, within
 from zhiyin.inference.titles import make_title
@@ -109,7 +110,8 @@ def _form_draws(seed: int) -> np.random.Generator:
 
 
 def _style(controls: Controls, manifest: Mapping[str, Any], assumed: list[str]) -> Mapping[str, Any]:
-    """The style asked for, else the one that fits parts and meter best (the package's default first)."""
+    """The style asked for, else the one that fits parts and meter best (the package's default first): drums alone a style of drums,
+    and nothing else one."""
     styles: Sequence[Mapping[str, Any]] = manifest.get("styles", ())
     if controls.style:
         found = find_named("style", controls.style, styles)
@@ -118,14 +120,15 @@ def _style(controls: Controls, manifest: Mapping[str, Any], assumed: list[str]) 
         return found
     if not styles:
         return {}
-    count = len(find_parts(controls.parts)) if controls.parts else 0
+    asked = find_parts(controls.parts) if controls.parts else ()
+    count, drums = len(asked), bool(asked) and all(p.program == DRUM_PROGRAM for p in asked)
     preferred = str(manifest.get("default_style", ""))
 
     def fit(style: Mapping[str, Any]) -> tuple[float, ...]:
         habits = style.get("defaults", {})
         same_parts = not count or len(habits.get("parts", ())) == count
         same_meter = not controls.meter or controls.meter in habits.get("meters", {})
-        return (same_parts, same_meter, style["name"] == preferred, style.get("n", 0))
+        return (drums_only(style) == drums, same_parts, same_meter, style["name"] == preferred, style.get("n", 0))
 
     best = max(styles, key=fit)
     assumed.append(f"style {best['name']}")

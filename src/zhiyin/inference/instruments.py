@@ -77,7 +77,7 @@ INSTRUMENTS: tuple[Instrument, ...] = (
     Instrument("Guzheng", 107, 38, 86, False, ("古筝", "koto")),
     Instrument("Bagpipes", 109, 67, 81, True, ("风笛", "pipes", "bagpipe")),
     Instrument("Erhu", 110, 62, 91, True, ("二胡",)),
-    Instrument("Drums", DRUM_PROGRAM, 35, 81, False, ("鼓", "drum kit", "drumset", "percussion", "架子鼓")),
+    Instrument("Drums", DRUM_PROGRAM, 35, 81, False, ("鼓", "drum", "drum kit", "drumset", "percussion", "架子鼓", "鼓点", "打击乐")),
 )
 
 ENSEMBLES: dict[str, tuple[str, ...]] = {
