@@ -6,6 +6,7 @@ import pytest
 from music import tune
 from test_compose import write
 from zhiyin.errors import ControlError
+from zhiyin.formats.catalog import load, save
 from zhiyin.inference.chart import chart_text, lay_chart, parse_chart
 from zhiyin.inference.constraints import chart_key, parse_pitch, parse_range
 from zhiyin.inference.controls import Controls, find_key
@@ -86,7 +87,7 @@ def test_a_scale_and_a_range_hold_in_every_note(seed):
         pitch = notes["pitch"][notes["part"] == part]
         assert len(pitch) and pitch.min() >= low and pitch.max() <= high
     assert made.report["key"] == "D minor"
-    assert made.report["constraints"] == ["scale D dorian", "range Flute 72..81", "range 2 48..60"]
+    assert made.report["constraints"] == ["scale D dorian", "range Flute C5..A5", "range 2 C3..C4"]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -133,7 +134,43 @@ def test_a_bass_follows_the_chart(seed):
         within = bass["pitch"][(bass["onset"] >= begin) & (bass["onset"] < begin + span.end - span.begin)]
         assert set((within % 12).tolist()) <= {*span.chord.classes, span.chord.bass}
     assert checked > 4
-    assert "the last bar closes on F, not on the chart's C" in made.report["assumed"]
+    assert made.report["gave_way"] == ["the last bar closes on F, not on the chart's C"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("meter", "chart"), [("3/4", "F | Bb C7 | F/A Dm | C"), ("6/8", "F C/E | Dm G7 | Bb | Gm C7")])
+def test_the_bass_strikes_its_note_wherever_a_chord_begins(meter, chart, seed):
+    made = write(bars=8, style="waltz", meter=meter, parts="flute,cello", chords=chart, seed=seed, candidates=1)
+    spans = lay_chart(parse_chart(chart), made.pieces[0].plan.bars)
+    bass = made.score.notes[made.score.notes["part"] == 1]
+    for before, span in zip([None, *spans], spans):
+        if span.bar == 7 or (before and before.chord == span.chord):
+            continue
+        struck = bass["pitch"][bass["onset"] == int(made.score.bars["onset"][span.bar]) + span.begin]
+        assert (struck % 12).tolist() == [span.chord.bass], (span.bar, span.begin)
+
+
+def test_the_chords_of_a_chart_stand_over_the_score(tmp_path):
+    made = write(bars=6, style="waltz", parts="flute,cello", chords="F | Bb C7 | F/A | %", seed=2)
+    symbols = [(made.score.bar_number(m.onset), m.value) for m in made.score.marks if m.kind == "chord"]
+    assert symbols == [(1, "F"), (2, "Bb"), (2, "C7"), (3, "F/A"), (5, "F")]  # bar 6 closes on F, which sounds already
+    save(made.score, tmp_path / "a.musicxml")
+    assert [m.value for m in load(tmp_path / "a.musicxml").marks if m.kind == "chord"] == [s for _, s in symbols]
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"key": "D minor", "parts": "flute", "ranges": ("1=C4..C4",)}, ["the last bar has no D in the bass: the range of Flute (C4..C4), which holds, has none"]),
+        ({"key": "C# major", "scale": "C major"}, ["the last bar does not close on C#: the scale C major, which holds, has none"]),
+        ({"key": "D minor", "chords": "A7 | Dm", "scale": "D dorian"}, ["notes of the chart's A7 are left out: the scale D dorian, which holds, has not all of them"]),
+        ({"key": "C major", "chords": "G7 | C", "ranges": ("2=C3..E3",)}, ["Cello does not play the bass note of the chart's G7: its range (C3..E3), which holds, has none"]),
+        ({"key": "C major", "chords": "G7 | C", "scale": "C major", "ranges": ("2=C3..C4",)}, []),
+    ],
+)  # fmt: skip
+def test_what_gave_way_is_said(wish, said):
+    made = write(**{"parts": "flute,cello", "style": "waltz", "bars": 4, **wish})
+    assert made.report["gave_way"] == said
 
 
 def test_features_of_another_piece_without_its_notes():

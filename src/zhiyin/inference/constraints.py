@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from zhiyin.errors import ControlError, near_names
+from zhiyin.formats.roll_names import pitch_name
 from zhiyin.inference.chart import Chart, chart_text, parse_chart
 from zhiyin.inference.controls import MAX_BARS, Controls, Key, find_meter, key_from
 from zhiyin.inference.instruments import Instrument, find_parts
@@ -21,7 +22,7 @@ from zhiyin.inference.likeness import Likeness, read_likeness
 from zhiyin.inference.rhythm import Rhythm, read_rhythm
 from zhiyin.inference.scales import Scale, find_scale, split_scale
 from zhiyin.measures.chord_symbol import Chord
-from zhiyin.measures.key import fifths_of, key_scores, key_tonic_name
+from zhiyin.measures.key import fifths_of, key_scores
 
 _RANGE = re.compile(r"^\s*(.+?)\s*[=:]\s*([^.\s]+)\s*(?:\.\.|-)\s*([^.\s]+)\s*$")
 _PITCH = re.compile(r"^([A-Ga-g])(##|bb|[#b♯♭])?(-?\d{1,2})$")
@@ -197,19 +198,9 @@ def chart_key(chart: Chart, mode: str | None = None) -> str:
     return key_from(fifths_of(tonic, found_mode), found_mode).name
 
 
-def unmet(asked: Constraints, key: Key, bars: int) -> list[str]:
-    """What gives way where the close of a piece and its chart differ, in words."""
-    if not asked.chart:
-        return []
-    last = [c for c in asked.chart[(bars - 1) % len(asked.chart)] if c]
-    if not last or last[-1].root == key.tonic:
-        return []
-    return [f"the last bar closes on {key_tonic_name(key.fifths, key.mode)}, not on the chart's {last[-1].symbol}"]
-
-
 def told(asked: Constraints) -> list[str]:
     """The constraints in words, as a report lists them."""
     out = [f"scale {asked.scale}"] if asked.scale else []
-    out += [f"range {name} {low}..{high}" for name, low, high in asked.ranges]
+    out += [f"range {name} {pitch_name(low)}..{pitch_name(high)}" for name, low, high in asked.ranges]
     out += [f"rhythm of {asked.rhythm.name}"] if asked.rhythm else []
     return out + ([f"chords {chart_text(asked.chart)}"] if asked.chart else [])

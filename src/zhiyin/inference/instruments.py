@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from zhiyin.encoding.fields import DRUM_PROGRAM, MAX_PARTS
 from zhiyin.errors import ControlError, near_names
+from zhiyin.formats.roll_names import pitch_name
 from zhiyin.score import Part
 
 
@@ -24,6 +25,11 @@ class Instrument:
     high: int
     single: bool
     names: tuple[str, ...] = ()  # further names, Chinese ones among them
+
+    @property
+    def span(self) -> str:
+        """The range in words: "C4..A5"."""
+        return f"{pitch_name(self.low)}..{pitch_name(self.high)}"
 
 
 INSTRUMENTS: tuple[Instrument, ...] = (

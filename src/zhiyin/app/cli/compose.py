@@ -215,6 +215,8 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
             say(f"{label}: {', '.join(map(str, report[name]))}", quiet=quiet)
     if report.get("constraints"):
         say(f"held: {', '.join(report['constraints'])}", quiet=quiet)
+    for sentence in report.get("gave_way", ()):
+        say(f"gave way: {sentence}", quiet=quiet)
     counts = report["candidates"]
     say(
         f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}",
