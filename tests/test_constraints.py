@@ -1,10 +1,13 @@
 """Constraints hold in every output, whatever the network says; those that cannot be met are named."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from music import tune
 from test_compose import write
+from zhiyin.app.cli.compose import _tell as tell_made
 from zhiyin.errors import ControlError
 from zhiyin.formats.catalog import load, save
 from zhiyin.inference.chart import chart_text, lay_chart, parse_chart
@@ -212,3 +215,35 @@ def test_pitches_and_ranges_by_name():
 
 def test_constraints_are_controls():
     assert Controls(scale="dorian").said() == {"scale": "dorian"}
+
+
+def test_parts_of_a_rhythm_stay_in_their_registers():
+    onset = np.arange(64) * 120
+    low = notes_array(onset=onset, duration=120, pitch=40 + np.arange(64) % 15, part=1)
+    high = notes_array(onset=onset, duration=120, pitch=70 + np.arange(64) % 15, part=0)
+    source = Score(np.sort(np.concatenate([low, high]), order=["onset", "part", "pitch"]), regular_bars(4, 480, 4, 4), (Part("Right", 0), Part("Left", 0)), 480)
+    made = write(rhythm=source, seed=3)
+    notes = made.score.notes
+    left, right = (notes["pitch"][notes["part"] == p] for p in (1, 0))
+    assert left.max() <= 58 and right.min() >= 66  # four semitones of room
+    assert any(a.endswith("in their registers") for a in made.report["assumed"])
+    other = write(rhythm=source, parts="flute,violin", seed=3)  # other instruments keep their own ranges
+    assert other.score.notes["pitch"].min() >= 55
+    rhythm = rhythm_of(source)
+    assert rhythm.ranges == ((70, 84), (40, 54)) and read_rhythm(rhythm.as_data()).ranges == rhythm.ranges
+    old = {k: v for k, v in rhythm.as_data().items() if k not in ("ranges", "register")}
+    assert read_rhythm(old).ranges == () and read_rhythm(old).register == 0
+
+
+def test_bars_in_which_a_rhythm_rests_make_nothing_unplayable_and_what_does_is_said(capsys):
+    onset = np.r_[np.arange(8) * 240, 3 * 1920 + np.arange(4) * 480]
+    notes = notes_array(onset=onset, duration=240, pitch=60 + np.arange(12) % 5)
+    source = Score(notes, regular_bars(4, 480, 4, 4), (Part("Piano", 0),), 480)
+    assert write(rhythm=source).report["candidates"]["unplayable"] == 0
+    fast = notes_array(onset=np.arange(64) * 60, duration=60, pitch=60 + np.arange(64) % 12)
+    made = write(rhythm=Score(fast, regular_bars(2, 480, 4, 4), (Part("Flute", 73),), 480), tempo_qpm=300.0)
+    assert made.report["candidates"]["unplayable"] == made.report["candidates"]["written"]
+    tell_made(made, [], [Path("a.mid")], single=True, quiet=False)
+    said = capsys.readouterr().err
+    assert "can be played as it stands; kept is the one with the fewest problems: bar 1: " in said
+    assert "(some of it may lie in the given rhythm)" in said

@@ -19,7 +19,7 @@ from zhiyin.errors import ControlError, RecordError
 from zhiyin.formats.recorded import music_of
 from zhiyin.inference.brief import Brief, make_brief
 from zhiyin.inference.chart import lay_chart
-from zhiyin.inference.constraints import plain_controls, settle, told, with_ranges
+from zhiyin.inference.constraints import plain_controls, settle, told, with_ranges, with_registers
 from zhiyin.inference.controls import Controls, merge
 from zhiyin.inference.finish import finish, seconds_of, steps_of_bar, with_symbols
 from zhiyin.inference.guard import Guard, check_limit
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 MAX_CANDIDATES = 64
 _ALONE = 3  # candidates written one by one until the first that can be kept: each costs half a second
 _ROUNDS = 3  # batches of candidates at most, where too few can be played
+_OF_RHYTHM = ("empty",)  # bars in which the given rhythm rests are no fault of what is written over it
 
 
 @dataclass(frozen=True)
@@ -261,7 +262,7 @@ class Studio:
         plans = [self._plan(b) for b in briefs]
         requests = [self._request(b, p) for b, p in zip(briefs, plans)]
         for take, brief, plan, written in zip(takes, briefs, plans, self._sample(requests, briefs)):
-            piece = make_piece(brief, plan, written, take=take) if written else None
+            piece = make_piece(brief, plan, written, take=take, excused=_OF_RHYTHM if self.asked.rhythm else ()) if written else None
             if piece and self.asked.chart:
                 piece = replace(piece, score=with_symbols(piece.score, lay_chart(self.asked.chart, plan.bars), brief))
             if piece and not (self.guard and self.guard.objects(piece.score, brief.style or "")):
@@ -287,7 +288,8 @@ class Studio:
         return replace(first, seed=own.seed, title=self.controls.title or own.title)
 
     def _ranged(self, brief: Brief) -> Brief:
-        return replace(brief, parts=with_ranges(brief.parts, brief.names, self.asked.ranges))
+        parts = with_registers(brief.parts, self.asked.rhythm)
+        return replace(brief, parts=with_ranges(parts, brief.names, self.asked.ranges))
 
     def _plan(self, brief: Brief) -> Plan:
         """The plan of a brief: under a rhythm nothing is copied, under a chart only bars with the same chords are."""
@@ -347,10 +349,10 @@ def make_request(brief: Brief, plan: Plan, sampling: Sampling) -> Request:
     )  # fmt: skip
 
 
-def make_piece(brief: Brief, plan: Plan, written: Written, take: int) -> Piece:
-    """Finishes and judges one take."""
+def make_piece(brief: Brief, plan: Plan, written: Written, take: int, excused: Sequence[str] = ()) -> Piece:
+    """Finishes and judges one take. excused: kinds of problems that were asked for."""
     score = finish(written.rows, plan, brief)
-    verdict = judge(score, brief, written.nats_per_note, find_problems(score))
+    verdict = judge(score, brief, written.nats_per_note, tuple(p for p in find_problems(score) if p.kind not in excused))
     report = {
         "title": brief.title, "take": take, "take_seed": brief.seed, "style": brief.style,
         "key": "" if all(p.program == DRUM_PROGRAM for p in brief.parts) else brief.key.name,

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from zhiyin.encoding.fields import DRUM_PROGRAM
 from zhiyin.errors import ControlError, near_names
 from zhiyin.formats.roll_names import pitch_name
 from zhiyin.inference.chart import Chart, chart_text, parse_chart
 from zhiyin.inference.controls import MAX_BARS, Controls, Key, find_meter, key_from
-from zhiyin.inference.instruments import Instrument, find_parts
+from zhiyin.inference.instruments import Instrument, find_parts, within
 from zhiyin.inference.likeness import Likeness, read_likeness
 from zhiyin.inference.rhythm import Rhythm, read_rhythm
 from zhiyin.inference.scales import Scale, find_scale, split_scale
@@ -106,6 +107,14 @@ def with_ranges(
     return tuple(out)
 
 
+def with_registers(parts: Sequence[Instrument], rhythm: Rhythm | None) -> tuple[Instrument, ...]:
+    """The instruments kept to the registers that the parts of a rhythm have where it was read."""
+    ranges = rhythm.ranges if rhythm else ()
+    if len(ranges) != len(parts):
+        return tuple(parts)
+    return tuple(within(p, *r) if p.program != DRUM_PROGRAM and r[0] <= r[1] else p for p, r in zip(parts, ranges))
+
+
 def find_part_rows(name: str, names: Sequence[str]) -> list[int]:
     """Indices of the parts that a name, a number from 1 or "all" means."""
     wanted = name.strip().casefold()
@@ -132,6 +141,8 @@ def settle(controls: Controls, chords: str | bool = True) -> tuple[Controls, Con
     assumed: list[str] = []
     asked = read_constraints(controls, chords)
     if asked.rhythm:
+        if controls.parts:  # other instruments have other registers
+            asked = replace(asked, rhythm=replace(asked.rhythm, ranges=(), register=0.0))
         controls = replace(controls, **_from_rhythm(controls, asked.rhythm, assumed))
     changes: dict[str, Any] = {}
     if asked.chart and not (controls.bars or controls.seconds):
@@ -171,7 +182,9 @@ def _from_rhythm(controls: Controls, rhythm: Rhythm, assumed: list[str]) -> dict
         )  # fmt: skip
     if not parts:
         changes["parts"] = rhythm.parts
-        assumed.append(f"the parts of {rhythm.name}")
+        assumed.append(f"the parts of {rhythm.name}" + (" in their registers" if rhythm.ranges else ""))
+    if rhythm.register and not controls.register:
+        changes["register"] = min(max(rhythm.register, 21), 108)
     if not (controls.bars or controls.seconds):
         changes["bars"] = min(rhythm.bars, MAX_BARS)
         assumed.append(f"{changes['bars']} bars, as many as {rhythm.name} has")

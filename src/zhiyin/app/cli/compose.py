@@ -222,6 +222,8 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}",
         quiet=quiet,
     )
+    if counts["unplayable"] and not any(p.verdict.playable for p in made.pieces):
+        say(_unplayable(counts, report["problems"], rhythm=any(c.startswith("rhythm of") for c in report.get("constraints", ()))), quiet=quiet)
     if "of_style" in counts:
         say(f"of the {counts['heard']} best the classifier takes {counts['of_style']} for the style that they were written in", quiet=quiet)
     if "agreed" in counts:
@@ -261,6 +263,13 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         ),
         quiet=quiet,
     )
+
+
+def _unplayable(counts: Mapping[str, Any], problems: list[str], *, rhythm: bool) -> str:
+    """What cannot be played in what was kept all the same."""
+    first = f"{problems[0]}" + (f", and {len(problems) - 1} more" if len(problems) > 1 else "")
+    where = " (some of it may lie in the given rhythm)" if rhythm else ""
+    return f"none of the {counts['written']} can be played as it stands; kept is the one with the fewest problems: {first}{where}"
 
 
 def _agreed(counts: Mapping[str, Any], report: Mapping[str, Any]) -> str:
