@@ -121,7 +121,7 @@ def test_assumptions_are_listed():
 
 
 def test_a_kind_of_music_that_the_model_lacks_is_refused_with_near_names():
-    with pytest.raises(ControlError, match=r"No style 'tango' in this model. .*near: ") as e:
+    with pytest.raises(ControlError, match=r"No style 'tango' in this model. .*known: ") as e:
         read("write me a tango")
     assert "'jig'" in str(e.value) or "'waltz'" in str(e.value)
     with pytest.raises(ControlError, match="No style '探戈'"):

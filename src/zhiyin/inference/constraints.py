@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zhiyin.encoding.fields import DRUM_PROGRAM
-from zhiyin.errors import ControlError, near_names
+from zhiyin.errors import ControlError, near_hint
 from zhiyin.formats.roll_names import pitch_name
 from zhiyin.inference.chart import Chart, chart_text, parse_chart
 from zhiyin.inference.controls import MAX_BARS, Controls, Key, find_meter, key_from
@@ -127,7 +127,7 @@ def find_part_rows(name: str, names: Sequence[str]) -> list[int]:
     if not rows:
         raise ControlError(
             f"There is no part {name!r}", expected=f"one of {', '.join(names)}, a number 1..{len(names)}, or all",
-            received=repr(name), hint=f"near: {near_names(name, names)}",
+            received=repr(name), hint=near_hint(name, names),
         )  # fmt: skip
     return rows
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from zhiyin.encoding.fields import DRUM_PROGRAM, MAX_PARTS
-from zhiyin.errors import ControlError, near_names
+from zhiyin.errors import ControlError, near_hint
 from zhiyin.formats.roll_names import pitch_name
 from zhiyin.score import Part
 
@@ -141,7 +141,7 @@ def find_parts(names: Sequence[str]) -> tuple[Instrument, ...]:
                 f"Unknown instrument {name!r}",
                 expected="an instrument, voice or ensemble, or a General MIDI program 0..127",
                 received=repr(name),
-                hint=f"near: {near_names(wanted, known)}",
+                hint=near_hint(wanted, known),
             )
     if len(out) > MAX_PARTS:
         raise ControlError("Too many parts", expected=f"≤ {MAX_PARTS}", received=str(len(out)))

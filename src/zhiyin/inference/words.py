@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zhiyin.errors import ControlError, near_names
+from zhiyin.errors import ControlError, near_hint
 from zhiyin.inference import word_tables as tables
 from zhiyin.inference.controls import Controls, entry_names, find_form, find_key, find_meter
 from zhiyin.inference.drum_words import drums_only, names_drums, not_taken, only_drums, says_drums
@@ -429,7 +429,7 @@ def _refuse_genres(reader: _Reader, styles: Sequence[Mapping[str, Any]]) -> None
                 f"No style {match.group(0).strip()!r} in this model",
                 expected="a style that it was trained on",
                 received=repr(match.group(0).strip()),
-                hint=f"near: {', '.join(map(repr, near)) if near else near_names(name, known)}; zhiyin models show lists all",
+                hint=f"{'near: ' + ', '.join(map(repr, near)) if near else near_hint(name, known)}; zhiyin models show lists all",
             )
 
 

@@ -37,8 +37,10 @@ from zhiyin.app.cli.writing import (
     write_take,
 )
 from zhiyin.errors import ControlError
+from zhiyin.inference.brief import tempo_said
 from zhiyin.inference.compose import Composition, Piece
 from zhiyin.inference.compose import compose as compose_pieces
+from zhiyin.inference.controls import find_meter
 from zhiyin.provenance.package import load_package
 
 app = new_app()
@@ -198,7 +200,7 @@ def _taken(piece: Piece, model: str, seed: int) -> Taken:
     report = piece.report
     facts = [
         ("style", str(report["style"])), *([("key", str(report["key"]))] if report["key"] else []), ("meter", str(report["meter"])), ("form", str(report["form"])),
-        ("tempo", f"{report['tempo']} ({report['tempo_qpm']:g})"), ("bars", str(report["bars"])), ("notes", str(report["notes"])),
+        ("tempo", f"{report['tempo']}, {tempo_said(report['tempo_qpm'], find_meter(report['meter']))}"), ("bars", str(report["bars"])), ("notes", str(report["notes"])),
         ("length", f"{report['seconds']:.0f} s"), ("parts", ", ".join(report["parts"])), ("model", model), ("seed", str(seed)),
     ]  # fmt: skip
     known = report.get("originality")  # not yet of the first take, which is written early
