@@ -82,7 +82,7 @@ def _on_grid(times: np.ndarray) -> np.ndarray:
     for grid in (UNIT, STEP, RESOLUTION // 20, RESOLUTION // 28, RESOLUTION // 36):
         fine |= (whole % grid == 0) & (np.abs(times - whole) < 1e-6)
     coarse = np.floor(times / STEP + 0.5).astype(np.int64) * STEP
-    return np.where(fine, whole, coarse) if fine.mean() > 0.98 else coarse
+    return np.where(fine, whole, coarse) if len(fine) and fine.mean() > 0.98 else coarse
 
 
 def barlines(page: Page) -> tuple[dict[int, str], dict[int, str]]:
