@@ -64,7 +64,7 @@ def _composed(record: Mapping[str, Any], package: Package) -> Score:
 def _continued(record: Mapping[str, Any], package: Package, source: Path | Score | None) -> Score:
     settings = record["settings"]
     score, name = _input_of(record, source)
-    wish = Wish(int(settings.get("bars", 8)), settings.get("style"), settings.get("cadence"))
+    wish = Wish(int(settings.get("bars", 8)), settings.get("style"), settings.get("cadence"), str(settings.get("harmony", "plain")))
     options = Options(**{f.name: settings[f.name] for f in fields(Options) if f.name in settings})
     further = Further(score, wish, package, options)
     found = score
