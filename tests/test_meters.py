@@ -6,6 +6,9 @@ import pytest
 from music import tune
 from zhiyin.errors import FormatError
 from zhiyin.formats.catalog import load, save
+from zhiyin.formats.musicxml_page import page_of
+from zhiyin.formats.musicxml_part import PartWriter
+from zhiyin.formats.musicxml_write import musicxml_text
 from zhiyin.score import Part, Score, notes_array, regular_bars
 
 
@@ -30,3 +33,15 @@ def test_a_bar_that_no_meter_holds_is_refused_in_words(tmp_path, suffix):
     score = Score(notes_array(onset=[0], duration=[480], pitch=[60], part=[0]), bars, (Part("Flute", 73),), 480)
     with pytest.raises(FormatError, match=r"The meter of bar 1 cannot be written as .*Received 4/3 over a bar of 1.33 quarters. hint: give the bar another meter"):
         save(score, tmp_path / f"a{suffix}")
+
+
+def test_a_file_of_such_a_meter_is_read_and_written_again_and_its_bars_can_be_replaced(tmp_path):
+    text = musicxml_text(tune(3, meter=(4, 4))).replace("<beat-type>4</beat-type>", "<beat-type>3</beat-type>")
+    (tmp_path / "odd.musicxml").write_text(text)
+    score = load(tmp_path / "odd.musicxml")
+    assert (score.bars["meter_denominator"] == 3).all()
+    save(score, tmp_path / "whole.musicxml")
+    assert np.array_equal(load(tmp_path / "whole.musicxml").notes["pitch"], score.notes["pitch"])
+    page = page_of(score)  # what a splice takes its new bars from
+    assert (page.score.bars["meter_denominator"] == 4).all()
+    assert len(PartWriter(page, 0).measures([1])) == 1

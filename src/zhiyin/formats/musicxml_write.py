@@ -15,7 +15,6 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from zhiyin.formats.files import atomic_write
-from zhiyin.formats.meters import with_written_meters
 from zhiyin.formats.musicxml_marks import element
 from zhiyin.formats.musicxml_page import Page, page_of
 from zhiyin.formats.musicxml_part import PartWriter
@@ -45,7 +44,7 @@ def write_musicxml(score: Score, path: str | Path, *, record: Mapping[str, objec
 
 def musicxml_text(score: Score, *, record: Mapping[str, object] | None = None) -> str:
     """The MusicXML document of ``score`` as text."""
-    page = page_of(_completed(with_written_meters(score, "MusicXML")))
+    page = page_of(_completed(score))
     score = page.score
     parts = [f'<part id="P{i + 1}">\n{PartWriter(page, i).text()}</part>' for i in range(len(score.parts))]
     head = _work(score) + _identification(score, record) + _credits(score) + _part_list(page)
