@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zhiyin.errors import ControlError, near_hint
+from zhiyin.errors import ControlError, near_only
 from zhiyin.score.score import Score
 
 
@@ -32,9 +32,8 @@ def named_parts(name: str, titles: Sequence[str], *, several: bool = True) -> li
         rows = [int(wanted) - 1]
     if not rows:
         numbers = f"a number 1..{len(titles)}, or all" if several else f"or a number 1..{len(titles)}"
-        hint = near_hint(name, titles, "parts")
         raise ControlError(
             f"There is no part {name!r}", expected=f"one of {', '.join(titles)}, {numbers}", received=repr(name),
-            hint=hint if hint.startswith("near") else "",
+            hint=near_only(name, titles, "parts"),
         )  # fmt: skip
     return rows if several else rows[:1]

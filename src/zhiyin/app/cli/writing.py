@@ -80,10 +80,14 @@ def taken_from(piece: Written, file: Path, score: Score) -> Taken:
     return Taken(score, record, facts)
 
 
-def check_way(out: Path, language: str, sign: bool) -> None:
-    """Refuses, before anything is computed, a page language, a signature or a folder that cannot be."""
+def check_way(out: Path, language: str, sign: bool, soundfont: str | None = None) -> None:
+    """Refuses, before anything is computed, a page language, a signature, a soundfont or a folder that cannot be."""
     check_language(language)
     check_signing(sign)
+    if soundfont:
+        from zhiyin.formats.soundfont import find_soundfont
+
+        find_soundfont(soundfont)
     check_folder(out.parent if out.suffix else out)
 
 
