@@ -4,7 +4,7 @@
     generator:  −E[D(G(z))]
 
 Noise: one vector for the window, one for every bar, one for every part, one for every part and bar. The outputs are binary: the
-gradient passes straight through the threshold (Bengio 2013; Dong and Yang 2018). Loss after Gulrajani et al. 2017. Shapes: B
+gradient passes straight through the choice (Bengio 2013; Dong and Yang 2018). Loss after Gulrajani et al. 2017. Shapes: B
 windows, K parts, N bars, 16 slots, P pitches, 2 cells.
 """
 
@@ -27,13 +27,14 @@ OCTAVE = 12
 @dataclass(frozen=True)
 class GANSizes:
     """Sizes of a GAN and what its training asks for. bars, lines (parts): of a window; noise: numbers of each noise vector;
+    slot_width: numbers of a slot of a part;
     critic_steps: critic updates for one of the generator; penalty: λ."""
 
     bars: int = 4
     lines: int = 4
     noise: int = 32
     width: int = 128
-    channels: int = 8
+    slot_width: int = 64
     critic_channels: int = 32
     critic_steps: int = 2
     penalty: float = 10.0
@@ -80,42 +81,58 @@ class GAN(nn.Module):
 
 
 class Generator(nn.Module):
-    """Noise -> roll. A window's bars are joined by a GRU, a part's bar is grown by transposed convolutions shared by all parts."""
+    """Noise -> roll. A GRU joins a window's bars, every bar unfolds into slots, convolutions over time let slots hear each other.
+
+    In each slot a part goes on with what it had, or chooses among the pitches and silence: a line of one note at a time.
+    """
 
     def __init__(self, c: GANSizes) -> None:
         super().__init__()
-        self.chosen = c
+        self.chosen, d = c, c.slot_width
         self.length = nn.Embedding(len(BAR_LENGTHS), c.width)
         self.join = nn.Linear(4 * c.noise, c.width)
         self.over_bars = nn.GRU(c.width, c.width, batch_first=True)
         self.part = nn.Embedding(c.lines, c.width)
-        self.grow = nn.Linear(c.width, 4 * c.channels * BEAT * (PITCHES // OCTAVE))
-        self.voices = nn.Embedding(c.lines, 2 * c.channels)
-        self.slots = nn.ConvTranspose2d(4 * c.channels, 2 * c.channels, (BEAT, 1), (BEAT, 1))
-        self.pitches = nn.ConvTranspose2d(2 * c.channels, c.channels, (1, OCTAVE), (1, OCTAVE))
-        self.register = nn.Parameter(torch.full((c.lines, PITCHES, 2), -2.0))
-        self.out = nn.Conv2d(c.channels, 2, (3, 5), padding=(1, 2))
+        self.unfold = nn.Linear(c.width, BAR_SLOTS * d)
+        self.together = nn.Linear(c.lines * d, c.lines * d)
+        self.over_time = nn.ModuleList(nn.Conv1d(d, d, 5, padding=2 * apart, dilation=apart) for apart in (1, 2, 4))
+        self.register = nn.Parameter(torch.zeros(c.lines, 1, PITCHES + 2))  # what each part chooses anyway
+        self.out = nn.Linear(d, PITCHES + 2)
 
     def logits(self, noise: Tensor, length: Tensor) -> Tensor:
-        """noise (B, 1 + N + K + K N, Z), length (B,) -> logits (B, K, N, 16, P, 2)."""
+        """noise (B, 1 + N + K + K N, Z), length (B,) -> logits (B, K, N, 16, P + 2): the pitches, silence, goes on."""
         c, b = self.chosen, noise.shape[0]  # not len: that would be frozen in the exported graph
         whole, bar, part, both = noise.split([1, c.bars, c.lines, c.bars * c.lines], 1)
         shape = (b, c.lines, c.bars, c.noise)
         parts = (whole[:, None].expand(shape), bar[:, None].expand(shape), part[:, :, None].expand(shape), both.reshape(shape))
         x = self.join(torch.cat(parts, -1)) + self.length(length)[:, None, None] + self.part.weight[:, None]
         x = x + self.over_bars(x.mean(1))[0][:, None]  # what the parts of a bar share, in the order of bars
-        x = self.grow(F.leaky_relu(x, 0.2)).reshape(b * c.lines * c.bars, 4 * c.channels, BEAT, PITCHES // OCTAVE)
-        x = self.slots(F.leaky_relu(x, 0.2)).unflatten(0, (b, c.lines, c.bars)) + self.voices.weight[:, None, :, None, None]
-        x = F.leaky_relu(self.pitches(F.leaky_relu(x.flatten(0, 2), 0.2)), 0.2)
-        out = self.out(x).permute(0, 2, 3, 1).reshape(b, c.lines, c.bars, BAR_SLOTS, PITCHES, 2)
-        return out + self.register[:, None, None]
+        x = self.unfold(F.leaky_relu(x, 0.2)).reshape(b, c.lines, c.bars * BAR_SLOTS, c.slot_width)
+        beside = self.together(F.leaky_relu(x, 0.2).permute(0, 2, 1, 3).flatten(2))  # every part hears the others' slot
+        x = (x + beside.unflatten(-1, (c.lines, c.slot_width)).permute(0, 2, 1, 3)).flatten(0, 1).transpose(1, 2)
+        for layer in self.over_time:
+            x = x + layer(F.leaky_relu(x, 0.2))
+        out = self.out(F.leaky_relu(x.transpose(1, 2), 0.2)).reshape(b, c.lines, c.bars * BAR_SLOTS, PITCHES + 2) + self.register
+        return out.reshape(b, c.lines, c.bars, BAR_SLOTS, PITCHES + 2)
 
     def forward(self, noise: Tensor, length: Tensor) -> Tensor:
         """A binary roll (B, K, N, 16, P, 2); gradients pass straight through. Nothing sounds past the end of a bar."""
-        soft = torch.sigmoid(self.logits(noise, length))
-        hard = (soft > 0.5).to(soft.dtype) + soft - soft.detach()
-        sounds = hard[..., :1]
-        return torch.cat((sounds, hard[..., 1:] * sounds), -1) * inside(length)
+        logits, there = self.logits(noise, length), inside(length)[..., 0]  # (B, 1, 1, 16, 1)
+        line, holds = logits[..., :-1].softmax(-1), torch.sigmoid(logits[..., -1:])
+        chosen = (F.one_hot(line.argmax(-1), PITCHES + 1) + (line - line.detach()))[..., :-1].flatten(2, 3)
+        holds = 1 - (1 - ((holds > 0.5).to(holds.dtype) + (holds - holds.detach()))) * there  # what is not there changes nothing
+        sounds = self._held(chosen, holds.flatten(2, 3))
+        roll = torch.stack((sounds, sounds * (1 - holds.flatten(2, 3))), -1)
+        return roll.unflatten(2, (self.chosen.bars, BAR_SLOTS)) * there[..., None]
+
+    @staticmethod
+    def _held(chosen: Tensor, holds: Tensor) -> Tensor:
+        """What sounds: s_t = h_t s_{t−1} + (1 − h_t) c_t, s_{−1} = 0; chosen (B, K, T, P), holds (B, K, T, 1)."""
+        now, found = torch.zeros_like(chosen[:, :, 0]), []
+        for c, h in zip(chosen.unbind(2), holds.unbind(2)):
+            now = c + h * (now - c)
+            found.append(now)
+        return torch.stack(found, 2)
 
 
 class Critic(nn.Module):
@@ -164,5 +181,12 @@ class GenerateGraph(nn.Module):
 
     def forward(self, noise: Tensor, length: Tensor) -> Tensor:
         """noise (B, 1 + N + K + K N, Z), length (B,) -> roll float32 (B, K, N, 16, P, 2) of 0 and 1."""
-        cells = (self.generator.logits(noise, length) > 0).float()
-        return torch.cat((cells[..., :1], cells[..., 1:] * cells[..., :1]), -1) * inside(length)
+        logits, there = self.generator.logits(noise, length).flatten(2, 3), inside(length)
+        slots = BAR_SLOTS * self.generator.chosen.bars
+        begins = (logits[..., -1] <= 0) & (there.expand(-1, -1, self.generator.chosen.bars, -1, -1, -1).flatten(2) > 0)  # (B, K, T)
+        at, earlier = torch.arange(slots), torch.ones(slots, slots).tril() > 0
+        source = torch.where(begins[:, :, None] & earlier, at, -1).amax(-1)  # the slot whose choice still sounds, -1 = none
+        choice = logits[..., :-1].argmax(-1).gather(-1, source.clamp(min=0))
+        sounds = ((torch.arange(PITCHES) == choice[..., None]) & (source >= 0)[..., None]).float()
+        roll = torch.stack((sounds, sounds * begins[..., None].float()), -1)
+        return roll.unflatten(2, (self.generator.chosen.bars, BAR_SLOTS)) * there
