@@ -16,6 +16,7 @@ import numpy as np
 
 from zhiyin.errors import InputError, PackageError
 from zhiyin.formats.roll_names import drum_mask
+from zhiyin.inference.nearest_piece import nearest_piece
 from zhiyin.inference.originality_report import Copied, OriginalityReport, name_of
 from zhiyin.provenance.originality import Index, Line, SourcePiece, lines_of, open_index
 from zhiyin.provenance.package import ORIGINALITY, Package, file_hash, load_package
@@ -30,10 +31,11 @@ ITSELF = 0.8  # share of its notes from which a piece is taken for a piece of th
 
 @dataclass(frozen=True)
 class Reference:
-    """An opened index and what it is called. about: name, hash, pieces, dense."""
+    """An opened index and what it is called. about: name, hash, pieces, dense; path: its file."""
 
     index: Index
     about: Mapping[str, Any]
+    path: Path
 
 
 def open_reference(model: str | Path | Package = "default", corpus: str | Path | None = None) -> Reference:
@@ -63,7 +65,7 @@ def open_reference(model: str | Path | Package = "default", corpus: str | Path |
 
 def _opened(path: Path, name: str, digest: str) -> Reference:
     index = open_index(path)
-    return Reference(index, {"name": name, "hash": digest, "pieces": int(index.manifest["pieces"]), "dense": bool(index.dense)})
+    return Reference(index, {"name": name, "hash": digest, "pieces": int(index.manifest["pieces"]), "dense": bool(index.dense)}, path)
 
 
 def original(
@@ -83,7 +85,7 @@ def original(
     """
     reference = open_reference(model, corpus)
     if isinstance(score, Score):
-        return compare(score, reference, style=style or "", min_notes=min_notes, exclude_itself=exclude_itself)
+        return with_nearest(compare(score, reference, style=style or "", min_notes=min_notes, exclude_itself=exclude_itself), score, reference)
     return original_file(Path(score), reference, style=style, min_notes=min_notes, exclude_itself=exclude_itself)
 
 
@@ -91,8 +93,15 @@ def original_file(file: Path, reference: Reference, *, style: str | None = None,
     """``compare`` for a file; the style is the one that its record names, unless another is said."""
     from zhiyin.formats.catalog import load
 
-    report = compare(load(file), reference, style=style_of_record(file) if style is None else style, **options)
+    score = load(file)
+    report = compare(score, reference, style=style_of_record(file) if style is None else style, **options)
+    report = with_nearest(report, score, reference)
     return report if report.title else replace(report, title=file.stem)
+
+
+def with_nearest(report: OriginalityReport, score: Score, reference: Reference) -> OriginalityReport:
+    """The report with the piece that is most alike as a whole, where vectors lie beside the index; what the report left out is left out."""
+    return replace(report, nearest=nearest_piece(score, reference.index, reference.path, str(reference.about["hash"]), without=report.without))
 
 
 def compare(
@@ -132,7 +141,7 @@ def compare(
     share = len(np.unique(np.concatenate(inside))) / compared if inside else 0.0
     return OriginalityReport(
         score.metadata.get("title", ""), style, compared, tuple(copied), share, min_notes, verdict, itself,
-        tuple(excluded), reference.about,
+        tuple(excluded), reference.about, without=without[0] if without else None,
     )  # fmt: skip
 
 
