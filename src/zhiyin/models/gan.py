@@ -93,6 +93,9 @@ class Generator(nn.Module):
         self.join = nn.Linear(4 * c.noise, c.width)
         self.over_bars = nn.GRU(c.width, c.width, batch_first=True)
         self.part = nn.Embedding(c.lines, c.width)
+        for told in (self.length, self.part):
+            nn.init.normal_(told.weight, std=0.3)  # the noise speaks louder than what it is told
+        self.mix = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(c.width, 2 * c.width), nn.LeakyReLU(0.2), nn.Linear(2 * c.width, c.width))
         self.unfold = nn.Linear(c.width, BAR_SLOTS * d)
         self.together = nn.Linear(c.lines * d, c.lines * d)
         self.over_time = nn.ModuleList(nn.Conv1d(d, d, 5, padding=2 * apart, dilation=apart) for apart in (1, 2, 4))
@@ -107,6 +110,7 @@ class Generator(nn.Module):
         parts = (whole[:, None].expand(shape), bar[:, None].expand(shape), part[:, :, None].expand(shape), both.reshape(shape))
         x = self.join(torch.cat(parts, -1)) + self.length(length)[:, None, None] + self.part.weight[:, None]
         x = x + self.over_bars(x.mean(1))[0][:, None]  # what the parts of a bar share, in the order of bars
+        x = x + self.mix(x)
         x = self.unfold(F.leaky_relu(x, 0.2)).reshape(b, c.lines, c.bars * BAR_SLOTS, c.slot_width)
         beside = self.together(F.leaky_relu(x, 0.2).permute(0, 2, 1, 3).flatten(2))  # every part hears the others' slot
         x = (x + beside.unflatten(-1, (c.lines, c.slot_width)).permute(0, 2, 1, 3)).flatten(0, 1).transpose(1, 2)
@@ -136,7 +140,10 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Roll -> one number. Convolutions over time and pitch, all parts side by side; chroma and onsets beside them."""
+    """Roll -> one number. Convolutions over time and pitch, all parts side by side; chroma and onsets beside them.
+
+    It also sees how much the windows of a batch differ (minibatch deviation, Karras et al. 2018), so that a generator that repeats itself is told.
+    """
 
     def __init__(self, c: GANSizes) -> None:
         super().__init__()
@@ -149,7 +156,7 @@ class Critic(nn.Module):
         size = 2 * d * c.bars * 4 * (PITCHES // OCTAVE // 2) + 2 * d * c.bars * (PITCHES // 4 // 3) + d * c.bars * BAR_SLOTS // BEAT
         self.length = nn.Embedding(len(BAR_LENGTHS), 2 * d)
         self.read = nn.Linear(size, 2 * d)
-        self.out = nn.Linear(2 * d, 1)
+        self.out = nn.Linear(2 * d + 1, 1)
 
     def forward(self, roll: Tensor, length: Tensor) -> Tensor:
         """roll (B, K, N, 16, P, 2), length (B,) -> (B,)."""
@@ -159,8 +166,10 @@ class Critic(nn.Module):
         near = F.leaky_relu(self.more(F.leaky_relu(self.notes(x), 0.2)), 0.2)
         folded = x.reshape(b, 2 * k, n * BAR_SLOTS // BEAT, BEAT, PITCHES // OCTAVE, OCTAVE).sum((3, 4))
         tones = F.leaky_relu(self.chroma(folded.permute(0, 2, 1, 3).flatten(2)), 0.2)
-        h = self.read(torch.cat((far.flatten(1), near.flatten(1), tones.flatten(1)), 1)) + self.length(length)
-        out: Tensor = self.out(F.leaky_relu(h, 0.2))[:, 0]
+        found = torch.cat((far.flatten(1), near.flatten(1), tones.flatten(1)), 1)
+        h = F.leaky_relu(self.read(found) + self.length(length), 0.2)
+        differ = ((found - found.mean(0)).square().mean(0) + 1e-8).sqrt().mean().expand(b, 1)
+        out: Tensor = self.out(torch.cat((h, differ), 1))[:, 0]
         return out
 
 
