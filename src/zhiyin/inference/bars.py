@@ -22,6 +22,7 @@ from zhiyin.encoding.sixteenths import BAR_LENGTHS
 from zhiyin.errors import ControlError, InputError, PackageError
 from zhiyin.formats.recorded import music_of
 from zhiyin.inference.made import Made
+from zhiyin.inference.original import check_written
 from zhiyin.inference.session import open_graph
 from zhiyin.provenance.package import GENERATE, Package, load_package
 from zhiyin.provenance.record import make_record
@@ -58,16 +59,25 @@ def compose_bars(
     if package.manifest.get("roll") not in (None, ROLL):
         raise PackageError(f"The package {package.name!r} has another roll", expected=ROLL, received=str(package.manifest.get("roll")))
     seed = secrets.randbelow(2**31) if seed is None else seed
-    table = _table(bars, meter, tempo_qpm)
     settings = {"bars": bars, "meter": list(meter), "seed": seed, "tempo_qpm": tempo_qpm, "kinship": kinship}
     pieces = []
     for take in range(takes):
-        score = _piece(package, table, meter, np.random.default_rng([seed, take]), kinship)
+        score = bars_take(package, settings, take)
         record = make_record("compose", __version__, {**settings, "take": take}, model=package.manifest, model_hash=package.hash, notes=music_of(score))
-        report = {"take": take, "notes": len(score.notes), "bars": score.bar_count, "seconds": round(float(score.seconds(score.end)), 2)}
+        (known,) = check_written([(score, "")], package)
+        record |= {"originality": known}
+        report = {"take": take, "originality": known, "notes": len(score.notes), "bars": score.bar_count, "seconds": round(float(score.seconds(score.end)), 2)}
         pieces.append(Sampled(score, report, record))
     shared = {"seed": seed, "model": package.name, "model_hash": package.hash, "understood": [], "ignored": [], "assumed": [], "meter": f"{meter[0]}/{meter[1]}"}
     return Bars(tuple(pieces), {**shared, **pieces[0].report, "takes": [dict(p.report) for p in pieces]})
+
+
+def bars_take(package: Package, settings: Mapping[str, Any], take: int) -> Score:
+    """The piece of a number under settings as the record holds them: bars, meter, seed, tempo_qpm, kinship."""
+    numerator, denominator = settings["meter"]
+    table = _table(int(settings["bars"]), (numerator, denominator), float(settings["tempo_qpm"]))
+    rng = np.random.default_rng([int(settings["seed"]), take])
+    return _piece(package, table, (numerator, denominator), rng, float(settings["kinship"]))
 
 
 def sample_rolls(package: Package, noise: np.ndarray, length: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from zhiyin.inference.nearest_piece import nearest_piece
 from zhiyin.inference.originality_report import Copied, OriginalityReport, name_of
 from zhiyin.provenance.originality import Index, Line, SourcePiece, lines_of, open_index
 from zhiyin.provenance.package import ORIGINALITY, Package, file_hash, load_package
-from zhiyin.provenance.record import SIDE_SUFFIX
+from zhiyin.provenance.record import SIDE_SUFFIX, collection_names
 from zhiyin.score import Score
 
 MIN_NOTES = 16  # shorter passages do not count as copied: the index of a package need not find them
@@ -120,7 +120,7 @@ def compare(
         raise InputError("min_notes out of range", expected="≥ 4", received=str(min_notes))
     asked = ~drum_mask(score)
     excluded = [] if asked.all() else ["drum parts: their patterns are everybody's"]
-    if given is not None:
+    if given is not None and given.any():
         asked &= ~given
         excluded.append(f"the {int(given.sum()):,} notes that were given")
     lines = lines_of_score(score, asked)
@@ -231,7 +231,16 @@ def check_given(
 
 
 def _own_reference(package: Package) -> Reference | None:
-    return open_reference(package) if package.originality_path else None
+    """The package's own index, else that of the package default where it holds all collections that the package learnt from."""
+    if package.originality_path:
+        return open_reference(package)
+    mine = collection_names(package.manifest)
+    try:
+        other = load_package("default")
+    except PackageError:
+        return None
+    known = bool(mine) and bool(other.originality_path) and mine <= collection_names(other.manifest)
+    return open_reference(other) if known else None
 
 
 def _unchecked(style: str) -> dict[str, Any]:
