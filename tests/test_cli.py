@@ -50,7 +50,7 @@ def test_version():
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["compos"], 2, "No verb 'compos'. hint: 'compose'"),
+        (["compos"], 2, "No verb 'compos'. hint: near verbs: 'compose'"),
         (["compose", "--bars", "x"], 2, "Invalid value for '--bars'"),
         (["compose", "--bars", "0"], 1, "bars"),
         (["compose", "--bars", "1001"], 1, "bars"),
@@ -258,3 +258,18 @@ def test_train_then_compose_on_the_command_line(tmp_path):
     assert json.loads(done.stdout)["model"] == "mine"
     done = run("models", "list", "--json", env=env)
     assert {"default", "mine"} <= {m["name"] for m in json.loads(done.stdout)["models"]}
+
+
+def test_a_file_without_notes_is_shown_as_such(tmp_path, capsys):
+    empty = save(tune(2).replace(notes=tune(2).notes[:0]), tmp_path / "empty.mid")
+    assert main(["show", str(empty)]) == 0
+    told = capsys.readouterr().out
+    assert "nan" not in told and "no notes: nothing sounds in this file" in told and "none (no notes)" in told
+    assert main(["show", str(empty), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["register"] is None
+
+
+def test_a_tempo_is_shown_in_the_beat_of_the_meter(tmp_path, capsys):
+    jig = save(tune(4, meter=(6, 8)), tmp_path / "jig.mid")
+    assert main(["show", str(jig)]) == 0
+    assert "dotted quarters a minute)" in capsys.readouterr().out

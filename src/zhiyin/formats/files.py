@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from zhiyin.errors import FormatError, InputError, near_names
+from zhiyin.errors import FormatError, InputError, near_hint
 from zhiyin.files import atomic_path, atomic_write, reason_of
 
 __all__ = ["atomic_path", "atomic_write", "read_bytes"]
@@ -43,7 +43,7 @@ def _neighbours(path: Path) -> str:
         names = sorted(p.name for p in path.parent.iterdir())[:2000]
     except OSError:
         return f"the folder {path.parent} is not there either"
-    return f"near names there: {near_names(path.name, names, count=3)}" if names else "its folder is empty"
+    return near_hint(path.name, names, "names there", count=3) if names else "its folder is empty"
 
 
 def file_stem(title: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, NoReturn
 
 from zhiyin.encoding.fields import CADENCES, LETTERS
-from zhiyin.errors import ControlError, near_names
+from zhiyin.errors import ControlError, near_hint
 from zhiyin.inference.instruments import find_parts
 from zhiyin.inference.near_styles import near_in_meaning
 from zhiyin.measures.key import key_tonic_name, tonic_of
@@ -218,6 +218,6 @@ def _agree(name: str, a: Any, b: Any) -> bool:
 
 def _unknown(kind: str, name: str, known: Sequence[str]) -> NoReturn:
     meant = near_in_meaning(name, known) if kind == "style" else []
-    by_meaning = f"nearest in meaning: {', '.join(map(repr, meant))}; by spelling: " if meant else "near: "
+    by_meaning = f"nearest in meaning: {', '.join(map(repr, meant))}; by spelling " if meant else ""
     raise ControlError(f"Unknown {kind} {name!r}", expected=f"a {kind} such as {', '.join(list(known)[:4])}",
-                       received=repr(name), hint=f"{by_meaning}{near_names(name, known)}")  # fmt: skip
+                       received=repr(name), hint=f"{by_meaning}{near_hint(name, known)}")  # fmt: skip

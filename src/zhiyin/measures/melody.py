@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zhiyin.errors import InputError, near_names
+from zhiyin.errors import InputError, near_hint
 from zhiyin.score import Score
 
 _SUNG = ("melody", "soprano", "voice", "vocal", "lead", "tune", "cantus", "treble", "singer", "旋律", "人声", "女高音")
@@ -57,7 +57,7 @@ def find_part(score: Score, name: str) -> int:
         listed = ", ".join(n or f"part {i + 1}" for i, n in enumerate(names))
         raise InputError(
             f"There is no part {name!r}", expected=f"one of {listed}, or a number 1..{len(names)}", received=repr(name),
-            hint=f"near: {near_names(name, names)}" if any(names) else "",
+            hint=near_hint(name, names) if any(names) else "",
         )  # fmt: skip
     return found[0]
 

@@ -81,9 +81,9 @@ class VerbTable(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Names the nearest verbs when one is not known."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from zhiyin.errors import near_names
+            from zhiyin.errors import near_hint
 
-            raise UsageError(f"No verb {args[0]!r}. hint: {near_names(args[0], VERBS)}", ctx)
+            raise UsageError(f"No verb {args[0]!r}. hint: {near_hint(args[0], VERBS, 'verbs')}", ctx)
         return super().resolve_command(ctx, args)
 
 
