@@ -16,6 +16,7 @@ import numpy as np
 
 from zhiyin.errors import InputError, PackageError
 from zhiyin.formats.roll_names import drum_mask
+from zhiyin.inference.credit import credit, load_table
 from zhiyin.inference.nearest_piece import nearest_piece
 from zhiyin.inference.originality_report import Copied, OriginalityReport, name_of
 from zhiyin.provenance.originality import Index, Line, SourcePiece, lines_of, open_index
@@ -203,11 +204,21 @@ def style_of_record(file: Path) -> str:
 
 
 def check_written(pieces: Sequence[tuple[Score, str]], package: Package) -> list[dict[str, Any]]:
-    """What the records of pieces that a package wrote say of their originality: (score, style) each."""
+    """What the records of pieces that a package wrote say of their originality, and of what they owe: (score, style) each."""
     reference = _own_reference(package)
     if reference is None:
         return [_unchecked(style) for _, style in pieces]
-    return [compare(score, reference, style=style).for_record() for score, style in pieces]
+    return [{**compare(score, reference, style=style).for_record(), **owed(score, package)} for score, style in pieces]
+
+
+def owed(score: Score, package: Package) -> dict[str, Any]:
+    """``credit``: shares of the collections that a score owes to, with intervals, where the credit table knows all that the package
+    learnt from; else nothing."""
+    learnt = {str(c.get("name")) for c in package.manifest.get("collections", ())}
+    if not learnt or not len(score.notes):
+        return {}
+    table = load_table()
+    return {"credit": credit(score, table=table).as_dict()} if learnt <= set(table.collections) else {}
 
 
 def check_continued(scores: Sequence[Score], given: Score, style: str, package: Package) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
     critic:     E[D(G(z))] − E[D(x)] + λ · E[(‖∇ D(x̂)‖ − 1)²],  x̂ between a real and a written window
     generator:  −E[D(G(z))]
 
-Noise: one vector for the window, one for every bar, one for every part, one for every part and bar. The outputs are binary: the
+Noise: one vector for the window, one for every bar, one for every part, one for every part and bar, and one for every slot of those. The outputs are binary: the
 gradient passes straight through the choice (Bengio 2013; Dong and Yang 2018). Loss after Gulrajani et al. 2017. Shapes: B
 windows, K parts, N bars, 16 slots, P pitches, 2 cells.
 """
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zhiyin.encoding.bar_roll import PITCHES
+from zhiyin.encoding.bar_roll import PITCHES, noise_vectors
 from zhiyin.encoding.sixteenths import BAR_LENGTHS, BAR_SLOTS
 from zhiyin.errors import InputError
 
@@ -61,9 +61,9 @@ class GAN(nn.Module):
         return sum(p.numel() for p in self.generator.parameters())
 
     def noise(self, count: int) -> Tensor:
-        """Fresh noise (count, 1 + N + K + K N, Z)."""
+        """Fresh noise (count, V, Z): V = 1 + N + K + 17 K N vectors."""
         c = self.chosen
-        return torch.randn(count, 1 + c.bars + c.lines + c.bars * c.lines, c.noise, device=next(self.parameters()).device)
+        return torch.randn(count, noise_vectors(c.bars, c.lines), c.noise, device=next(self.parameters()).device)
 
     def critic_loss(self, real: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
         """(loss, how far the critic tells real from written) for real rolls (B, K, N, 16, P, 2)."""
@@ -97,21 +97,24 @@ class Generator(nn.Module):
             nn.init.normal_(told.weight, std=0.3)  # the noise speaks louder than what it is told
         self.mix = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(c.width, 2 * c.width), nn.LeakyReLU(0.2), nn.Linear(2 * c.width, c.width))
         self.unfold = nn.Linear(c.width, BAR_SLOTS * d)
+        self.chance = nn.Linear(c.noise, d, bias=False)
         self.together = nn.Linear(c.lines * d, c.lines * d)
         self.over_time = nn.ModuleList(nn.Conv1d(d, d, 5, padding=2 * apart, dilation=apart) for apart in (1, 2, 4))
         self.register = nn.Parameter(torch.zeros(c.lines, 1, PITCHES + 2))  # what each part chooses anyway
         self.out = nn.Linear(d, PITCHES + 2)
 
     def logits(self, noise: Tensor, length: Tensor) -> Tensor:
-        """noise (B, 1 + N + K + K N, Z), length (B,) -> logits (B, K, N, 16, P + 2): the pitches, silence, goes on."""
+        """noise (B, V, Z), length (B,) -> logits (B, K, N, 16, P + 2): the pitches, silence, goes on."""
         c, b = self.chosen, noise.shape[0]  # not len: that would be frozen in the exported graph
-        whole, bar, part, both = noise.split([1, c.bars, c.lines, c.bars * c.lines], 1)
+        each = c.bars * c.lines
+        whole, bar, part, both, slot = noise.split([1, c.bars, c.lines, each, each * BAR_SLOTS], 1)
         shape = (b, c.lines, c.bars, c.noise)
         parts = (whole[:, None].expand(shape), bar[:, None].expand(shape), part[:, :, None].expand(shape), both.reshape(shape))
         x = self.join(torch.cat(parts, -1)) + self.length(length)[:, None, None] + self.part.weight[:, None]
         x = x + self.over_bars(x.mean(1))[0][:, None]  # what the parts of a bar share, in the order of bars
         x = x + self.mix(x)
         x = self.unfold(F.leaky_relu(x, 0.2)).reshape(b, c.lines, c.bars * BAR_SLOTS, c.slot_width)
+        x = x + self.chance(slot).reshape(b, c.lines, c.bars * BAR_SLOTS, c.slot_width)
         beside = self.together(F.leaky_relu(x, 0.2).permute(0, 2, 1, 3).flatten(2))  # every part hears the others' slot
         x = (x + beside.unflatten(-1, (c.lines, c.slot_width)).permute(0, 2, 1, 3)).flatten(0, 1).transpose(1, 2)
         for layer in self.over_time:
@@ -189,7 +192,7 @@ class GenerateGraph(nn.Module):
         self.generator = model.generator
 
     def forward(self, noise: Tensor, length: Tensor) -> Tensor:
-        """noise (B, 1 + N + K + K N, Z), length (B,) -> roll float32 (B, K, N, 16, P, 2) of 0 and 1."""
+        """noise (B, V, Z), length (B,) -> roll float32 (B, K, N, 16, P, 2) of 0 and 1."""
         logits, there = self.generator.logits(noise, length).flatten(2, 3), inside(length)
         slots = BAR_SLOTS * self.generator.chosen.bars
         begins = (logits[..., -1] <= 0) & (there.expand(-1, -1, self.generator.chosen.bars, -1, -1, -1).flatten(2) > 0)  # (B, K, T)
