@@ -9,6 +9,14 @@ from zhiyin.score import Part, Score, notes_array, regular_bars
 SCALE = (0, 2, 4, 5, 7, 9, 11)
 
 
+def with_rest(score: Score, bar: int, bars: int) -> Score:
+    """A score whose parts rest for ``bars`` bars before ``bar`` (index); all its bars are alike."""
+    notes, length = score.notes.copy(), int(score.bars["duration"][0])
+    notes["onset"][notes["onset"] >= bar * length] += bars * length
+    table = regular_bars(len(score.bars) + bars, score.ticks_per_quarter, key=int(score.bars["key"][0]), mode=0, tempo_qpm=120.0)
+    return score.replace(notes=notes, bars=table)
+
+
 def tune(
     bars: int = 16, seed: int = 0, *, tonic: int = 62, parts: int = 1, ticks: int = 480, meter: tuple[int, int] = (4, 4)
 ) -> Score:

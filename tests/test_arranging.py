@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fake_step import FakeGraph
-from music import tune
+from music import tune, with_rest
 from test_continue import PACKAGE
 from test_continue import tune as small_tune
 from zhiyin.errors import ControlError, InputError
@@ -48,6 +48,21 @@ def test_a_melody_gets_three_voices_below_it(seed):
     last = made.score.notes[made.score.notes["onset"] >= made.score.bars["onset"][-1]]
     assert last["pitch"].min() % 12 == 7  # the tonic in the bass
     assert made.report["written_parts"] == ["Alto", "Tenor", "Bass"] and made.report["given_notes"] == len(score.notes)
+
+
+@pytest.mark.parametrize(("verb", "wish"), [(harmonise, {}), (accompany, {"for_": "flute"}), (accompany, {"for_": "piano"}), (arrange, {"for_": "SATB"})])
+def test_a_melody_may_rest_for_longer_than_a_row_can_step_over(verb, wish):
+    score = with_rest(tune(8, tonic=67), 3, 40)
+    made = ask(verb, score, **wish).score
+    assert len(made.bars) == len(score.bars) == 48
+    scale = made.ticks_per_quarter // score.ticks_per_quarter
+    assert np.array_equal(part_notes(made, 0)["onset"], score.notes["onset"] * scale)
+    struck = set((score.notes["onset"] * scale).tolist())
+    for part in range(1, len(made.parts)):
+        onsets = part_notes(made, part)["onset"]
+        assert made.bar_of(onsets)[-1] == 47, "it plays to the end"
+        if wish.get("for_") != "piano":
+            assert set(onsets.tolist()) <= struck, "it strikes with the melody, on either side of the rest"
 
 
 def test_rules_of_voice_leading_hold_but_where_nothing_else_is_left():

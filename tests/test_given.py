@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fake_step import FakeGraph
-from music import tune
-from zhiyin.errors import ControlError, EncodingError
+from music import tune, with_rest
+from zhiyin.errors import ControlError
 from zhiyin.inference.given import Sheet, make_run, write
 from zhiyin.inference.joining import join
 from zhiyin.inference.opened import open_score
@@ -191,8 +191,12 @@ def test_what_cannot_be_selected_is_said():
         select(score, "1-2", ["Part 1"], lock=["Part 1"])
 
 
-def test_a_gap_that_rows_cannot_step_over_is_an_error():
-    notes = notes_array(onset=np.array([0, 50 * 1920, 51 * 1920]), duration=480, pitch=60)
-    score = Score(notes, regular_bars(52, 480), (Part("Flute", 73),), 480)
-    with pytest.raises(EncodingError, match=r"cannot be laid out. Expected at most 32 bars in a row without a note"):
-        open_score(score, select(score, "52"))
+@pytest.mark.parametrize("span", ["52", "25-26", "1"])
+def test_a_rest_longer_than_a_row_can_step_over_is_no_matter(span):
+    score = with_rest(tune(12), 4, 40)
+    selection = select(score, span)
+    made = edited(score, selection)
+    kept = rows_of(score, ~selection.gone)
+    new = set(rows_of(made, slice(None))) - set(kept)
+    assert set(kept) <= set(rows_of(made, slice(None))) and new
+    assert set(made.bar_of(np.array([n[0] for n in new])).tolist()) <= set(selection.bars.tolist())

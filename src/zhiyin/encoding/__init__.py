@@ -2,6 +2,6 @@
 
 from zhiyin.encoding.fields import ENCODING
 from zhiyin.encoding.quantize import QuantizeReport, quantize
-from zhiyin.encoding.rows import EncodedPiece, check_legal, decode, encode, same_music
+from zhiyin.encoding.rows import EncodedPiece, check_legal, decode, encode, notes_of, same_music
 
-__all__ = ["ENCODING", "EncodedPiece", "QuantizeReport", "check_legal", "decode", "encode", "quantize", "same_music"]
+__all__ = ["ENCODING", "EncodedPiece", "QuantizeReport", "check_legal", "decode", "encode", "notes_of", "quantize", "same_music"]

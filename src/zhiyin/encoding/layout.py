@@ -47,7 +47,8 @@ def lay_out(rows: np.ndarray, given: np.ndarray | None = None, *, layout: str = 
     written = ~given
     cursor = np.maximum.accumulate(np.where(written, rows[:, BAR], 0)) if len(rows) else np.zeros(0, np.int32)
     before = np.r_[0, cursor[:-1]].astype(np.int32) if len(rows) else cursor
-    step = np.where(written, rows[:, BAR] - before, given_step(rows[:, BAR] - cursor))
+    moved = np.minimum(rows[:, BAR] - before, MAX_BAR_STEP)  # a rest may be longer than a step can say
+    step = np.where(written, moved, given_step(rows[:, BAR] - cursor))
     count = len(rows) + 1
     inputs = np.zeros((count, len(INPUT_COLUMNS)), dtype=np.int32)
     inputs[0, 6] = START
@@ -57,7 +58,7 @@ def lay_out(rows: np.ndarray, given: np.ndarray | None = None, *, layout: str = 
     inputs[1:, 7] = rows[:, BAR]
     inputs[1:, 8] = cursor
     targets = np.zeros((count, 6), dtype=np.int32)
-    targets[:-1, 0] = rows[:, BAR] - before
+    targets[:-1, 0] = moved
     targets[:-1, 1:] = rows[:, 1:]
     targets[:-1][given] = 0
     targets[-1, 0] = END

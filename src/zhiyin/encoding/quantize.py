@@ -62,8 +62,11 @@ def quantize_words(changed: Mapping[str, Any]) -> list[str]:
     return [*said, *(["played-in timing taken as if it were written"] if changed.get("nominal_grid") else [])]
 
 
-def quantize(score: Score) -> tuple[Score, QuantizeReport]:
-    """The score on the grid of rows (24 ticks a quarter) and the report of what that changed."""
+def quantize(score: Score, *, close_gaps: bool = True) -> tuple[Score, QuantizeReport]:
+    """The score on the grid of rows (24 ticks a quarter) and the report of what that changed.
+
+    close_gaps: whether empty bars beyond the longest step that a row can say are dropped (else every bar keeps its place).
+    """
     if not len(score.notes):
         raise EncodingError(
             "The score has no notes", expected="at least one note", received="0 notes", hint="check the file"
@@ -88,7 +91,9 @@ def quantize(score: Score) -> tuple[Score, QuantizeReport]:
     notes["duration"] = legal
     notes, _ = _cut_restruck(notes)
     notes["velocity"] = velocity_of(velocity_class(notes["velocity"]))
-    bars, notes, marks, counts["dropped_bars"] = _close_gaps(bars, notes, grid.marks)
+    marks = grid.marks
+    if close_gaps:
+        bars, notes, marks, counts["dropped_bars"] = _close_gaps(bars, notes, marks)
     out = grid.replace(notes=notes, bars=bars, marks=marks)
     return out, QuantizeReport(**counts)  # type: ignore[arg-type]
 

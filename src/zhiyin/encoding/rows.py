@@ -57,9 +57,9 @@ class EncodedPiece:
     controls: np.ndarray
 
 
-def encode(score: Score) -> tuple[EncodedPiece, QuantizeReport]:
-    """Quantizes a score and encodes it; the report lists what the grid changed."""
-    score, report = quantize(score)
+def encode(score: Score, *, close_gaps: bool = True) -> tuple[EncodedPiece, QuantizeReport]:
+    """Quantizes a score and encodes it; the report lists what the grid changed. close_gaps: see ``quantize``."""
+    score, report = quantize(score, close_gaps=close_gaps)
     notes = score.notes
     bar = score.bar_of(notes["onset"])
     rows = np.empty((len(notes), len(ROW_COLUMNS)), dtype=np.int16)
@@ -130,20 +130,26 @@ def decode(piece: EncodedPiece, names: tuple[str, ...] = ()) -> Score:
         mode=table[:, BAR_COLUMN["mode"]] - 1,
         tempo_qpm=tempo_of(table[:, BAR_COLUMN["tempo"]]),
     )
-    notes = notes_array(
-        onset=bars["onset"][rows[:, BAR]] + rows[:, POSITION],
-        duration=DURATIONS[rows[:, DURATION]],
-        pitch=rows[:, PITCH],
-        velocity=velocity_of(rows[:, VELOCITY]),
-        part=rows[:, PART],
-    )
     names = names or ("",) * len(piece.programs)
     parts = tuple(
         Part(name, 0 if program == DRUM_PROGRAM else int(program), bool(program == DRUM_PROGRAM))
         for name, program in zip(names, piece.programs, strict=True)
     )
     timing = ("unknown", "notated", "performed")[int(piece.controls[CONTROL_COLUMN["timing"]])]
-    return Score(_cut_restruck(notes)[0], bars, parts, STEPS_PER_QUARTER, timing=timing)  # type: ignore[arg-type]
+    return Score(notes_of(rows, bars["onset"]), bars, parts, STEPS_PER_QUARTER, timing=timing)  # type: ignore[arg-type]
+
+
+def notes_of(rows: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    """NOTE array of rows (int (R, 6)) whose bars begin at ``begin`` (steps, int (bars,)), with no check: the bars between
+    two rows may be more than a step can say."""
+    notes = notes_array(
+        onset=begin[rows[:, BAR]] + rows[:, POSITION],
+        duration=DURATIONS[rows[:, DURATION]],
+        pitch=rows[:, PITCH],
+        velocity=velocity_of(rows[:, VELOCITY]),
+        part=rows[:, PART],
+    )
+    return _cut_restruck(notes)[0]
 
 
 def check_legal(piece: EncodedPiece) -> None:

@@ -6,7 +6,7 @@ Knows the page (times on the grid, bars, marks) and its part; the document aroun
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from zhiyin.formats import musicxml_marks as words
 from zhiyin.formats.musicxml_marks import element
 from zhiyin.formats.musicxml_page import Page, barlines
 from zhiyin.formats.notation import RESOLUTION, Event, Meter, Piece, pieces_of_bar
-from zhiyin.formats.notation_voices import Line, lines_of_part
+from zhiyin.formats.notation_voices import MAX_LINES, Line, lines_of_part
 from zhiyin.score.score import UNKNOWN_KEY, UNSPELLED, Mark
 from zhiyin.score.staves import split_staves
 
@@ -44,9 +44,12 @@ class _Bar:
 
 
 class PartWriter:
-    """Writes one part of a page. ``text()`` gives its measures."""
+    """Writes one part of a page. ``text()`` gives its measures.
 
-    def __init__(self, page: Page, part: int) -> None:
+    bars: the only ones that will be asked for; the notes that sound in them get as many lines as they need, and none is cut.
+    """
+
+    def __init__(self, page: Page, part: int, bars: Sequence[int] | None = None) -> None:
         self.page, self.part = page, part
         score = page.score
         self.drums = score.parts[part].drums
@@ -55,7 +58,7 @@ class PartWriter:
         self.onset, self.end = page.onset[self.rows], page.end[self.rows]
         self.staff = self._staves()
         self.staff_count = int(self.staff.max()) if len(self.staff) else 1
-        self.lines = self._lines()
+        self.lines = self._lines(bars)
         self.graces = self._graces()
         self.marks = [m for m in score.marks if m.part == part or (m.part == -1 and part == 0)]
         self.attached: dict[int, list[tuple[str, str]]] = defaultdict(list)
@@ -87,10 +90,11 @@ class PartWriter:
         hands = split_staves(self.page.score, self.part)
         return bool(together > 0.2 and min((hands == 1).mean(), (hands == 2).mean()) > 0.02)
 
-    def _lines(self) -> list[Line]:
-        sounding = np.flatnonzero(~self.notes["grace"])
+    def _lines(self, bars: Sequence[int] | None) -> list[Line]:
+        sounding = np.flatnonzero(~self.notes["grace"] & self._sounds_in(bars))
         columns = (self.onset, self.end, self.notes["pitch"], self.notes["voice"], self.staff)
-        lines = lines_of_part(*(c[sounding] for c in columns))
+        most = MAX_LINES if bars is None else max(len(sounding), 1)
+        lines = lines_of_part(*(c[sounding] for c in columns), most=most)
         for line in lines:
             for chord in line.chords:
                 chord.notes = [int(sounding[i]) for i in chord.notes]
@@ -100,6 +104,17 @@ class PartWriter:
                 number = next(n for n in range(4 * staff - 3, 4 * staff + 200) if n not in taken)
                 lines.append(Line(number, staff, False))
         return sorted(lines, key=lambda line: (line.staff, line.number))
+
+    def _sounds_in(self, bars: Sequence[int] | None) -> np.ndarray:
+        """Which notes sound in some bars of the page (all where none are named), bool (notes,)."""
+        if bars is None:
+            return np.ones(len(self.notes), dtype=bool)
+        wanted = np.r_[0, np.cumsum(np.isin(np.arange(len(self.page.bars) - 1), bars))]
+        edges = self.page.bars[1:-1]
+        first = np.searchsorted(edges, self.onset, side="right")
+        last = np.searchsorted(edges, np.maximum(self.end - 1, self.onset), side="right")
+        found: np.ndarray = wanted[last + 1] > wanted[first]
+        return found
 
     def _graces(self) -> dict[int, list[int]]:
         """Grace notes by the (first) note that they ornament; those before a rest go by -1 - onset."""

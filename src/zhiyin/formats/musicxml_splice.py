@@ -194,7 +194,7 @@ class _Part:
         for shift in sorted({(bars[r].chromatic, bars[r].fifths) for r in rows}):
             mine = [r for r in rows if (bars[r].chromatic, bars[r].fifths) == shift]
             page = page_of(_as_written(self.score, self.part, mine, *shift))
-            for row, text in zip(mine, PartWriter(page, self.part).measures(mine)):
+            for row, text in zip(mine, PartWriter(page, self.part, mine).measures(mine)):
                 children = [c for c in fromstring(text) if c.tag in _SOUNDING]  # our own writer's text
                 for child in children:
                     duration = child.find("duration")

@@ -36,9 +36,12 @@ class Line:
 
 
 def lines_of_part(
-    start: np.ndarray, end: np.ndarray, pitch: np.ndarray, voice: np.ndarray, staff: np.ndarray
+    start: np.ndarray, end: np.ndarray, pitch: np.ndarray, voice: np.ndarray, staff: np.ndarray, *, most: int = MAX_LINES
 ) -> list[Line]:
-    """Lines of a part from columns of shape (notes,): times, pitches, given voices (0 = none) and staves (1..)."""
+    """Lines of a part from columns of shape (notes,): times, pitches, given voices (0 = none) and staves (1..).
+
+    most: lines of a staff, past which notes are cut short.
+    """
     cross = _voices_on_two_staves(start, end, voice, staff)
     keys: dict[tuple[int, int], list[int]] = {}
     for i in range(len(start)):
@@ -60,7 +63,7 @@ def lines_of_part(
         for chord in left:
             loose.setdefault(int(staff[chord.notes[0]]), []).append(chord)
     for home, chords in sorted(loose.items()):
-        room = max(1, MAX_LINES - sum(line.staff == home for line in lines))
+        room = max(1, most - sum(line.staff == home for line in lines))
         for separated in separate(chords, room):
             number = _free_number(taken, home)
             taken.add(number)

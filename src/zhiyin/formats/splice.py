@@ -99,6 +99,17 @@ class Splice:
             )
 
 
+def write_score(score: Score, path: str | Path, *, splice: Splice | None, **options: Any) -> str:
+    """Writes a score; into a file of the kind that it was read from (``splice``) with only the edited bars changed.
+
+    options: of the format's writer, the record among them. Result: "" or why an edited file was written anew.
+    """
+    if splice is not None and splice.fits(path):
+        return splice.write(path, record=options.get("record"))
+    save(score, path, **options)
+    return ""
+
+
 def _outside(score: Score, cells: np.ndarray, scale: int = 1) -> list[tuple[int, ...]]:
     """Onset, duration, pitch, part of the notes that begin in no cell, sorted; times divided by ``scale``.
 

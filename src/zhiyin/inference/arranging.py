@@ -257,7 +257,7 @@ def _rearranged(score: Score, wish: Wish, wanted: Wanted) -> Frame:
     kept = [_fitted(_moved(top, 0), parts[0], said, "melody")]
     if len(parts) > 2 and len(bass) and not _same_line(top, bass):
         kept.append(_fitted(_moved(bass, len(parts) - 1), parts[-1], said, "bass"))
-    chords = encode(with_keys(score))[0].bars[:, BAR_COLUMN["chord"]].astype(np.int64)
+    chords = encode(with_keys(score), close_gaps=False)[0].bars[:, BAR_COLUMN["chord"]].astype(np.int64)
     inner = parts[1 : len(parts) - (len(kept) > 1)]
     wanted = replace(wanted, under=0, chords=chords, together=all(p.single for p in inner))
     return replace(_frame(score, np.concatenate(kept), parts, wanted, said), merged=merged)

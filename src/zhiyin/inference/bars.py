@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from zhiyin.encoding import EncodedPiece, decode
-from zhiyin.encoding.bar_roll import ROLL, rows_of_roll
+from zhiyin.encoding.bar_roll import ROLL, noise_vectors, rows_of_roll
 from zhiyin.encoding.fields import BAR_COLUMN, BAR_FIELDS, CONTROLS, STEPS_PER_QUARTER, tempo_class
 from zhiyin.encoding.rows import with_bars_left
 from zhiyin.encoding.sixteenths import BAR_LENGTHS
 from zhiyin.errors import ControlError, InputError, PackageError
 from zhiyin.formats.recorded import music_of
 from zhiyin.inference.made import Made
+from zhiyin.inference.original import check_written
 from zhiyin.inference.session import open_graph
 from zhiyin.provenance.package import GENERATE, Package, load_package
 from zhiyin.provenance.record import make_record
@@ -58,20 +59,29 @@ def compose_bars(
     if package.manifest.get("roll") not in (None, ROLL):
         raise PackageError(f"The package {package.name!r} has another roll", expected=ROLL, received=str(package.manifest.get("roll")))
     seed = secrets.randbelow(2**31) if seed is None else seed
-    table = _table(bars, meter, tempo_qpm)
     settings = {"bars": bars, "meter": list(meter), "seed": seed, "tempo_qpm": tempo_qpm, "kinship": kinship}
     pieces = []
     for take in range(takes):
-        score = _piece(package, table, meter, np.random.default_rng([seed, take]), kinship)
+        score = bars_take(package, settings, take)
         record = make_record("compose", __version__, {**settings, "take": take}, model=package.manifest, model_hash=package.hash, notes=music_of(score))
-        report = {"take": take, "notes": len(score.notes), "bars": score.bar_count, "seconds": round(float(score.seconds(score.end)), 2)}
+        (known,) = check_written([(score, "")], package)
+        record |= {"originality": known}
+        report = {"take": take, "originality": known, "notes": len(score.notes), "bars": score.bar_count, "seconds": round(float(score.seconds(score.end)), 2)}
         pieces.append(Sampled(score, report, record))
     shared = {"seed": seed, "model": package.name, "model_hash": package.hash, "understood": [], "ignored": [], "assumed": [], "meter": f"{meter[0]}/{meter[1]}"}
     return Bars(tuple(pieces), {**shared, **pieces[0].report, "takes": [dict(p.report) for p in pieces]})
 
 
+def bars_take(package: Package, settings: Mapping[str, Any], take: int) -> Score:
+    """The piece of a number under settings as the record holds them: bars, meter, seed, tempo_qpm, kinship."""
+    numerator, denominator = settings["meter"]
+    table = _table(int(settings["bars"]), (numerator, denominator), float(settings["tempo_qpm"]))
+    rng = np.random.default_rng([int(settings["seed"]), take])
+    return _piece(package, table, (numerator, denominator), rng, float(settings["kinship"]))
+
+
 def sample_rolls(package: Package, noise: np.ndarray, length: int) -> np.ndarray:
-    """noise (W, 1 + N + K + K N, Z) -> rolls uint8 (W, K, N, 16, P, 2) of bars of one length class."""
+    """noise (W, V, Z) -> rolls uint8 (W, K, N, 16, P, 2) of bars of one length class."""
     graph, out = open_graph(package.graph_path(GENERATE)), []
     for at in range(0, len(noise), BATCH):
         part = noise[at : at + BATCH].astype(np.float32)
@@ -82,7 +92,7 @@ def sample_rolls(package: Package, noise: np.ndarray, length: int) -> np.ndarray
 def noise_shape(package: Package) -> tuple[int, int]:
     """(vectors, numbers of each) that a window of a package is made from."""
     s = package.manifest["sizes"]
-    return 1 + s["bars"] + s["lines"] + s["bars"] * s["lines"], s["noise"]
+    return noise_vectors(s["bars"], s["lines"]), s["noise"]
 
 
 def _piece(package: Package, table: np.ndarray, meter: tuple[int, int], rng: np.random.Generator, kinship: float) -> Score:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from zhiyin.encoding import EncodedPiece, decode, encode
+from zhiyin.encoding import encode, notes_of
 from zhiyin.encoding.fields import (
     BAR_COLUMN,
     CADENCES,
@@ -26,7 +26,7 @@ from zhiyin.encoding.fields import (
     STEPS_PER_QUARTER,
     level,
 )
-from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION, check_order
+from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION
 from zhiyin.errors import ControlError, InputError
 from zhiyin.inference.chart import Chart, beat_steps, chord_column, lay_chart
 from zhiyin.inference.finish import joined, one_at_a_time
@@ -73,7 +73,7 @@ class Beside:
             raise ControlError("Too many parts", expected=f"≤ {MAX_PARTS}", received=str(len(parts)))
         self.frame, self.parts, self.wanted = frame, tuple(parts), wanted
         self.names = tuple(p.name for p in frame.parts)
-        self.piece, _ = encode(with_keys(frame))
+        self.piece, _ = encode(with_keys(frame), close_gaps=False)
         order = np.array(kept_parts(frame), dtype=np.int64)
         self._upbeat = int(frame.bars["number"][0] == 0)
         self.given = self.piece.rows.astype(np.int64)
@@ -121,11 +121,10 @@ class Beside:
         ticks = math.lcm(self.frame.ticks_per_quarter, STEPS_PER_QUARTER)
         frame = self.frame.with_resolution(ticks)
         rows = self._held_to_the_end(rows)
-        programs = np.array([p.program for p in self.parts], dtype=np.uint8)
-        written = decode(EncodedPiece(rows, self.table, programs, self.piece.controls))
-        lines = one_at_a_time(written.notes, [p.single for p in self.parts])
-        lines = joined(lines, [p.program == VOICE for p in self.parts])
-        notes = written.replace(notes=lines).with_resolution(ticks).notes.copy()
+        notes = one_at_a_time(notes_of(rows, self._begin), [p.single for p in self.parts])
+        notes = joined(notes, [p.program == VOICE for p in self.parts])
+        for column in ("onset", "duration"):
+            notes[column] *= ticks // STEPS_PER_QUARTER
         loudness = frame.notes["velocity"][frame.notes["velocity"] > 0]
         notes["velocity"] = int(np.median(loudness)) if len(loudness) else 0
         return frame.replace(notes=np.concatenate([frame.notes, notes]))
@@ -190,7 +189,6 @@ class Beside:
                 mask = self.masks.pitch[self.masks.pitch_index[row, position // STEPS_PER_QUARTER, part]]
                 narrowed = mask & class_mask(slot.classes)
                 places.append((row, position, part, length, sets.add(narrowed if narrowed.any() else mask)))
-        check_order(np.insert(np.array(places)[:, :3], 3, 0, axis=1))  # before any is sampled
         given = np.full((2, len(self.moments), len(self.parts)), -1)
         for i, (at, _) in enumerate(self.moments):
             for when, row in ((at - 1, given[0, i]), (at, given[1, i])):

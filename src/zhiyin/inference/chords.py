@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from zhiyin.errors import InputError
+from zhiyin.formats.recorded import music_of
 from zhiyin.inference.chart import Chart
 from zhiyin.inference.controls import Key, key_from
 from zhiyin.inference.harmony import Moment, fit_chords
@@ -15,7 +18,9 @@ from zhiyin.measures.chord_symbol import chord_name, parse_chord
 from zhiyin.measures.chords import ChordAt, find_chords
 from zhiyin.measures.key import with_keys
 from zhiyin.measures.melody import find_melody
+from zhiyin.provenance.record import make_record
 from zhiyin.score import Mark, Part, Score
+from zhiyin.version import __version__
 
 _TOGETHER = 0.02  # share of notes that sound with another from which music has harmony of its own
 
@@ -23,12 +28,13 @@ _TOGETHER = 0.02  # share of notes that sound with another from which music has 
 @dataclass(frozen=True)
 class Chorded:
     """A score with chord symbols. score: the same notes, chord marks added. chords: in order of time. fitted: they were fitted
-    under a tune (it has no harmony of its own). said: what was taken, in words."""
+    under a tune (it has no harmony of its own). said: what was taken, in words. record: how it was made, for its files."""
 
     score: Score
     chords: tuple[ChordAt, ...]
     fitted: bool
     said: tuple[str, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 def chords(score: Score, *, melody: str | None = None, lead_sheet: bool = False) -> Chorded:
@@ -40,7 +46,8 @@ def chords(score: Score, *, melody: str | None = None, lead_sheet: bool = False)
     """
     if not len(score.notes) or score.drums[score.notes["part"]].all():
         raise InputError("No chords to find", expected="a score with pitched notes", received="none")
-    lone, played, said = is_lone(score), False, []
+    lone, given, played = is_lone(score), score, False
+    said: list[str] = []
     if lead_sheet:
         beaten = on_beat(score)
         score, played, said = with_keys(beaten.score), beaten.played, list(beaten.said)
@@ -64,7 +71,16 @@ def chords(score: Score, *, melody: str | None = None, lead_sheet: bool = False)
     elif not lone:
         part = int(find_melody(score, melody).part)
     marks += [Mark(c.onset, "chord", c.symbol, part) for c in found]
-    return Chorded(score.replace(marks=tuple(marks)), found, lone, tuple(said))
+    score = score.replace(marks=tuple(marks))
+    return Chorded(score, found, lone, tuple(said), _record(score, given, {"melody": melody, "lead_sheet": lead_sheet}))
+
+
+def _record(score: Score, given: Score, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """How the symbols came about: no model, and no note was composed."""
+    record = make_record(
+        "chords", __version__, settings, model={}, model_hash="", notes=music_of(score), inputs=[{"heard": music_of(given).heard["heard"]}],
+    )  # fmt: skip
+    return record | {"originality": {"level": "clear", "line": "no note was composed", "style": ""}}
 
 
 def is_lone(score: Score) -> bool:

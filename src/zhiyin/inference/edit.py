@@ -219,9 +219,12 @@ class Editor:
             "wide_leaps": [_told_seam(score, s) for s in self.seams(score) if s.wide],
             "originality": known, **job.told,
         }  # fmt: skip
-        source = job.music.source
-        splice = Splice(source, job.selection.cells, job.selection.gone, score) if source and source.in_place else None
-        return Edited(score, written.rows, verdict, report, record, splice)
+        return Edited(score, written.rows, verdict, report, record, self.splice(score))
+
+    def splice(self, score: Score) -> Splice | None:
+        """How a take goes into the file that was read, None where there is none or its kind is not changed in place."""
+        source, selection = self.job.music.source, self.job.selection
+        return Splice(source, selection.cells, selection.gone, score) if source and source.in_place else None
 
     def _assumed(self) -> list[str]:
         """What was taken for granted about bars."""

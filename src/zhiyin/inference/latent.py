@@ -35,6 +35,7 @@ from zhiyin.inference.latent_space import (
     windows_of,
 )
 from zhiyin.inference.made import Made
+from zhiyin.inference.original import check_given
 from zhiyin.provenance.package import Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
@@ -80,26 +81,54 @@ def blend(
     if not 2 <= steps <= MOST:
         raise ControlError("steps out of range", expected=f"2..{MOST}", received=str(steps))
     package = model if isinstance(model, Package) else load_package(model)
-    latent, seed = latent_model(package), _seed(seed)
-    sides = [_side(score, part, latent) for score in (a, b)]
+    seed = _seed(seed)
+    way = Way(a, b, package, meter, part)
+    settings = {"steps": steps, "meter": list(way.meter), "part": part, "temperature": temperature, "seed": seed}
+    made = Making("blend", package, settings, (a, b))
+    pieces = []
+    for i in range(steps):
+        near, score = way.step(i, settings)
+        pieces.append(made.piece(score, {"step": i, "t": round(i / (steps - 1), 4)}, near))
+    return Latents(tuple(pieces), {**_shared(package, seed, way.table), "steps": [dict(p.report) for p in pieces]})
+
+
+def varied_title(name: str) -> str:
+    """What a neighbour of a file's melody is called."""
+    return f"{Path(name).stem} varied"
+
+
+def blend_title(names: Sequence[str], step: int, steps: int) -> str:
+    """What a step between two files is called."""
+    return f"{Path(names[0]).stem} to {Path(names[1]).stem} {step + 1} of {steps}"
+
+
+class Way:
+    """The way between two pieces: the latents of both, and the bar table of every step."""
+
+    def __init__(self, a: Score, b: Score, package: Package, meter: tuple[int, int] | None, part: int | None) -> None:
+        self.latent = latent_model(package)
+        self.sides = [_side(score, part, self.latent) for score in (a, b)]
+        self.meter = _one_metre(self.sides, meter)
+        self.table = _table(self.sides[0], min(s.line.bars for s in self.sides), self.meter)
+
+    def step(self, number: int, settings: Mapping[str, Any]) -> tuple[Score, Score]:
+        """The given piece that a step is nearer to, and what is written there. settings: as the record holds them."""
+        t = float(np.linspace(0, 1, int(settings["steps"]))[number])
+        count = -(-len(self.table) // self.latent.bars)
+        z = slerp(self.sides[0].z[:count], self.sides[1].z[:count], t)
+        near = self.sides[0] if t <= 0.5 else self.sides[1]
+        return near.score, _written(self.latent, z, self.table, near, float(settings["temperature"]), int(settings["seed"]))
+
+
+def _one_metre(sides: Sequence[_Side], meter: tuple[int, int] | None) -> tuple[int, int]:
+    """The metre of every step: the one that is asked for, else that of both pieces."""
     metres = [_metre(s) for s in sides]
     if meter is None and metres[0] != metres[1]:
         raise InputError(
             "The two pieces have different metres", expected="one metre, or --meter for the steps",
             received=" and ".join(f"{n}/{d}" for n, d in metres), hint=f"--meter {metres[0][0]}/{metres[0][1]}",
         )  # fmt: skip
-    bars = min(s.line.bars for s in sides)
-    table, count = _table(sides[0], bars, meter or metres[0]), -(-bars // latent.bars)
-    settings = {"steps": steps, "meter": list(meter or metres[0]), "part": part, "temperature": temperature, "seed": seed}
-    inputs = [{"heard": music_of(s).heard["heard"]} for s in (a, b)]
-    pieces = []
-    for i, t in enumerate(np.linspace(0, 1, steps)):
-        z = slerp(sides[0].z[:count], sides[1].z[:count], float(t))
-        near = sides[0] if t <= 0.5 else sides[1]
-        score = _written(latent, z, table, near, temperature, seed)
-        told = {"step": i, "t": round(float(t), 4)}
-        pieces.append(_made("blend", score, package, {**settings, **told}, told, inputs))
-    return Latents(tuple(pieces), {**_shared(package, seed, table), "steps": [dict(p.report) for p in pieces]})
+    return meter or metres[0]
 
 
 def vary_latent(
@@ -115,23 +144,32 @@ def vary_latent(
     if not 1 <= takes <= MOST:
         raise ControlError("takes out of range", expected=f"1..{MOST}", received=str(takes))
     package = model if isinstance(model, Package) else load_package(model)
-    latent, seed = latent_model(package), _seed(seed)
-    push = push_of(package, more, less)
-    side = _side(score, part, latent)
-    table = _table(side, side.line.bars, None)
+    seed = _seed(seed)
     settings = {"method": "latent", "amount": amount, "more": list(more), "less": list(less), "part": part, "temperature": temperature, "seed": seed}
-    inputs = [{"heard": music_of(score).heard["heard"]}]
-    pieces = []
-    wishes = [(name, 1.0) for name in more] + [(name, -1.0) for name in less]
-    for take in range(takes):
-        if wishes:
-            z = moved_along(latent, side.z, side.line.length, push, wishes, amount=amount, seed=seed + take)
+    near, made = Neighbourhood(score, package, settings), Making("vary", package, settings, (score,))
+    pieces = [made.piece(near.take(i), {"take": i}, score) for i in range(takes)]
+    return Latents(tuple(pieces), {**_shared(package, seed, near.table), "takes": [dict(p.report) for p in pieces]})
+
+
+class Neighbourhood:
+    """What lies around a piece: its latents, and where settings (as the record holds them) lead from there."""
+
+    def __init__(self, score: Score, package: Package, settings: Mapping[str, Any]) -> None:
+        self.settings, more, less = settings, settings["more"], settings["less"]
+        self.latent, self.push = latent_model(package), push_of(package, more, less)
+        self.side = _side(score, settings["part"], self.latent)
+        self.table = _table(self.side, self.side.line.bars, None)
+        self.wishes = [(name, 1.0) for name in more] + [(name, -1.0) for name in less]
+
+    def take(self, number: int) -> Score:
+        """The neighbour of a number."""
+        side, amount, seed = self.side, float(self.settings["amount"]), int(self.settings["seed"])
+        if self.wishes:
+            z = moved_along(self.latent, side.z, side.line.length, self.push, self.wishes, amount=amount, seed=seed + number)
         else:
-            noise = np.random.default_rng([seed, take]).standard_normal(side.z.shape).astype(np.float32)
+            noise = np.random.default_rng([seed, number]).standard_normal(side.z.shape).astype(np.float32)
             z = slerp(side.z, noise, amount)
-        made = _written(latent, z, table, side, temperature, seed + take)
-        pieces.append(_made("vary", made, package, {**settings, "take": take}, {"take": take}, inputs))
-    return Latents(tuple(pieces), {**_shared(package, seed, table), "takes": [dict(p.report) for p in pieces]})
+        return _written(self.latent, z, self.table, side, float(self.settings["temperature"]), seed + number)
 
 
 PUSH = 3.0  # amount 1 moves by this many times the way from the lowest quarter of windows to the highest
@@ -227,14 +265,24 @@ def _written(latent: LatentModel, z: np.ndarray, table: np.ndarray, side: _Side,
     return decode(piece, (name,)).replace(timing="notated")
 
 
-def _made(
-    verb: str, score: Score, package: Package, settings: Mapping[str, Any], told: Mapping[str, Any], inputs: list[dict[str, str]]
-) -> FromLatent:
-    record = make_record(
-        verb, __version__, settings, model=package.manifest, model_hash=package.hash, notes=music_of(score), inputs=inputs
-    )
-    report = {**told, "notes": len(score.notes), "bars": score.bar_count}
-    return FromLatent(score, report, record)
+@dataclass(frozen=True)
+class Making:
+    """What the pieces of one call share in their records: verb, package, settings, and the scores that were given."""
+
+    verb: str
+    package: Package
+    settings: Mapping[str, Any]
+    given: tuple[Score, ...]
+
+    def piece(self, score: Score, told: Mapping[str, Any], near: Score) -> FromLatent:
+        """A piece with report and record. told: which one it is. near: the given score that it is not held up to."""
+        record = make_record(
+            self.verb, __version__, {**self.settings, **told}, model=self.package.manifest, model_hash=self.package.hash,
+            notes=music_of(score), inputs=[{"heard": music_of(s).heard["heard"]} for s in self.given],
+        )  # fmt: skip
+        (known,) = check_given([score], [np.zeros(len(score.notes), dtype=bool)], near, "", self.package)
+        report = {**told, "notes": len(score.notes), "bars": score.bar_count, "originality": known}
+        return FromLatent(score, report, record | {"originality": known})
 
 
 def _shared(package: Package, seed: int, table: np.ndarray) -> dict[str, Any]:

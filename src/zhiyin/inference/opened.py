@@ -62,13 +62,13 @@ class Opened:
 def open_score(score: Score, selection: Selection) -> Opened:
     """Lays a score out around a selection. Selected parts without notes are laid out too (their instrument by name or program).
 
-    Raises EncodingError where more than 32 bars in a row hold nothing, or more than 32 parts are needed.
+    Raises EncodingError where a selected bar has no length on the grid, or more than 32 parts are needed.
     """
     keyed = with_keys(score)
     marked = keyed.notes.copy()
     marked["staff"] = selection.gone  # travels through the grid
-    grid, _ = quantize(keyed.replace(notes=marked))
-    piece, _ = encode(grid)
+    grid, _ = quantize(keyed.replace(notes=marked), close_gaps=False)
+    piece, _ = encode(grid, close_gaps=False)
     gone = grid.notes["staff"] == 1
     home, offset = _homes(score, piece, int(selection.bars[-1]))
     kept = kept_parts(score)
@@ -99,8 +99,8 @@ def _homes(score: Score, piece: EncodedPiece, last: int) -> tuple[np.ndarray, np
     final = int(score.bar_of(score.notes["onset"][~score.notes["grace"]].max()))
     if home[-1] < last or home[piece.rows[:, BAR].max()] != final:
         raise EncodingError(
-            "The score cannot be laid out", expected="at most 32 bars in a row without a note",
-            received="a longer gap", hint="cut the file at the gap",
+            "The score cannot be laid out", expected="bars of at least 1/24 quarter where something is written",
+            received="a shorter one", hint="choose other bars",
         )  # fmt: skip
     return home, np.r_[offset, np.zeros(more, dtype=np.int64)][:count]
 

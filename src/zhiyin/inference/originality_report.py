@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from zhiyin.inference.nearest_piece import NearestPiece
 from zhiyin.provenance.originality import TOP, Passage, SourcePiece, Verdict
 from zhiyin.provenance.originality_scale import FLOOR_BARS, FLOOR_NOTES, is_floor
 
@@ -70,8 +71,9 @@ class OriginalityReport:
 
     notes: of the piece's lines (what can be compared); share: of them inside copied passages of at least ``min_notes``
     notes. passages: all that were found, longest first. itself: the piece of the index that this piece is, if it is
-    one, with the share of its notes there. excluded: what was left out of the comparison, and why. index: its
-    hash, number of pieces, and whether it is dense (finds shorter and changed passages).
+    one, with the share of its notes there. excluded: what was left out of the comparison, and why; without: the piece that was. index:
+    its hash, number of pieces, and whether it is dense (finds shorter and changed passages). nearest: the piece that is most alike as a whole, by
+    embedding, where that was looked for.
     """
 
     title: str
@@ -84,6 +86,8 @@ class OriginalityReport:
     itself: tuple[SourcePiece, float] | None
     excluded: tuple[str, ...]
     index: Mapping[str, Any]
+    without: SourcePiece | None = None
+    nearest: NearestPiece | None = None
 
     @property
     def longest(self) -> Copied | None:
@@ -119,7 +123,7 @@ class OriginalityReport:
             "title": self.title, "style": self.style, "notes": self.notes, "level": self.level, "words": weighed(self),
             "verdict": asdict(self.verdict) if self.verdict else None, "share": round(self.share, 4), "min_notes": self.min_notes,
             "floor": len(self.floor), "longest": self.longest.as_dict() if self.longest else None, "itself": itself,
-            "excluded": list(self.excluded), "passages": [p.as_dict() for p in self.passages], "index": dict(self.index),
+            "nearest": self.nearest.as_dict() if self.nearest else None, "excluded": list(self.excluded), "passages": [p.as_dict() for p in self.passages], "index": dict(self.index),
         }  # fmt: skip
 
     def for_record(self) -> dict[str, Any]:
@@ -193,6 +197,11 @@ def told(report: OriginalityReport) -> list[str]:
     lines += [f"  also: {p}" for p in report.passages[1:4]]
     if len(report.passages) > 4:
         lines.append(f"  … and {len(report.passages) - 4} more (--json lists them)")
+    if near := report.nearest:
+        lines.append(
+            f"  most alike as a whole (embedding): {name_of(near.piece)}, cosine {near.cosine:.3f}; nearer than {near.percentile:.0f} % of human "
+            f"pieces are to their nearest, n = {near.n:,}"
+        )
     lines += [f"  left out: {text}" for text in report.excluded]
     about = report.index
     reach = "dense: finds short and changed passages too" if about["dense"] else "winnowed: finds every passage of ≥ 16 notes"

@@ -15,6 +15,7 @@ from zhiyin.encoding.fields import (
     BAR_COLUMN,
     DURATIONS,
     END,
+    MAX_BAR_STEP,
     MAX_PARTS,
     STEPS_PER_QUARTER,
     duration_class,
@@ -107,7 +108,7 @@ class Take:
         if self._place == len(places):
             return np.array([END, -1, -1, -1, -1, -1], dtype=np.int64)
         bar, position, part, duration, _ = places[self._place].tolist()
-        return np.array([bar - self.cursor, position, part, -1, duration, -1], dtype=np.int64)
+        return np.array([min(bar - self.cursor, MAX_BAR_STEP), position, part, -1, duration, -1], dtype=np.int64)
 
     def overdue(self, sampled: np.ndarray) -> np.ndarray | None:
         """What the next row must have (classes as in ``force``) where a sampled one would pass a place that is due, else None."""
@@ -171,12 +172,17 @@ class Take:
 
     def _comes_first(self, sampled: np.ndarray) -> bool:
         """Whether a sampled row stands before the next woven one (a note of a place also where they stand together)."""
-        bar, following = self.cursor + int(sampled[0]), self._woven[0]
+        bar, following = self._bar_of(int(sampled[0])), self._woven[0]
         if int(sampled[0]) == END or bar > self._stop:
             return False
         if len(self.request.places):
             return (bar, int(sampled[1]), int(sampled[2])) <= tuple(following[:PITCH])
         return (bar, *(int(v) for v in sampled[1:4])) < tuple(following[: PITCH + 1])
+
+    def _bar_of(self, step: int) -> int:
+        """The bar that a step leads to: the next place's own, which may lie further on than a step can say."""
+        places = self.request.places
+        return int(places[self._place, 0]) if self._place < len(places) and step != END else self.cursor + step
 
     def _read_woven(self) -> None:
         """Reads the next woven row; behind the last of them only the cells that are written stay open."""
@@ -197,7 +203,7 @@ class Take:
             self._read_waiting()
             return
         step = int(sampled[0])
-        bar = self.cursor + step
+        bar = self._bar_of(step)
         if step == END and len(self.request.places):
             self.done = True
             return
@@ -236,7 +242,7 @@ class Take:
     def _read_written(self, row: list[int], *, new: bool = True) -> None:
         """Makes a written row the one that is read next; one that is not ``new`` was there before."""
         bar = row[BAR]
-        self.row[:] = (bar - self.cursor, *row[1:], WRITTEN, bar, bar)
+        self.row[:] = (min(bar - self.cursor, MAX_BAR_STEP), *row[1:], WRITTEN, bar, bar)
         self._in_bar = self._in_bar + 1 if bar == self.cursor else 1
         moved = bar != self.cursor
         if (bar, row[POSITION], row[PART]) == (self.last[0], self.last[1], self.last[2]):
@@ -314,6 +320,7 @@ class Take:
         if self._place == len(self.request.places):
             return
         bar, position, part, _, pitches = self.request.places[self._place].tolist()
+        bar = min(bar, self.cursor + MAX_BAR_STEP)  # where the graph takes it to be
         self.position_index[bar] = ANY_POSITION
         table = self.request.masks.pitch
         if self.request.lead:

@@ -7,7 +7,7 @@ said beside whatever differs.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from zhiyin.errors import PackageError, RecordError, ZhiyinError
-from zhiyin.formats.catalog import FORMATS, load, save
+from zhiyin.formats.catalog import FORMATS, load
 from zhiyin.formats.recorded import HAS_NOTES, Found, find_record, heard, kind_of, music_of
 from zhiyin.formats.roll_names import pitch_name
-from zhiyin.inference.recreate import recreate
+from zhiyin.formats.splice import write_score
+from zhiyin.inference.recreate import Remade, remake
 from zhiyin.provenance.package import Package, list_packages, load_package
 from zhiyin.provenance.record import runtime
 from zhiyin.provenance.signature import check_signature
@@ -31,8 +32,9 @@ MOST_CHANGES = 8  # changed notes that are named; the others are counted
 class Verification:
     """What was found. identical: the piece made again is the one in the file, and nothing speaks against it.
 
-    same_bytes: None where the file was not written again. differences: what speaks against it. remarks: what is odd but
-    changes nothing. signed_by: public key, "" = not signed.
+    same_bytes: None where the file was not written again. differences: what speaks against it. not_remade: why the piece could
+    not be made again (so that nothing is known), "" where it was. remarks: what is odd but changes nothing. signed_by: public
+    key, "" = not signed.
     """
 
     file: str
@@ -40,16 +42,17 @@ class Verification:
     identical: bool = False
     same_bytes: bool | None = None
     differences: list[str] = field(default_factory=list)
+    not_remade: str = ""
     remarks: list[str] = field(default_factory=list)
     signed_by: str = ""
 
 
 def verify(
-    path: str | Path, *, source: Path | None = None, model: str = "", key: str = "", soundfont: str | None = None
+    path: str | Path, *, source: Path | Sequence[Path] | None = None, model: str = "", key: str = "", soundfont: str | None = None
 ) -> Verification:
     """Makes the piece of a file again from its record and compares.
 
-    source: the input of ``continue``. model: a package instead of the one that the record names. key: the public key that
+    source: the file that the piece was made from (for ``blend`` two, in order). model: a package instead of the one that the record names. key: the public key that
     must have signed. soundfont: the one that a sound was made with. Raises RecordError where there is no record.
     """
     path = Path(path)
@@ -64,7 +67,7 @@ def verify(
     if made is None:
         return told
     if score is not None:
-        _compare_notes(told, score, made)
+        _compare_notes(told, score, made.score)
     _compare_bytes(told, path, made, kind, soundfont)
     told.identical = not told.differences
     return told
@@ -86,20 +89,20 @@ def _compare_hashes(told: Verification, score: Score, kind: str) -> None:
         told.differences.append("the velocities in the file are not those that the record names")
 
 
-def _made_again(told: Verification, source: Path | None, model: str) -> Score | None:
+def _made_again(told: Verification, source: Path | Sequence[Path] | None, model: str) -> Remade | None:
     """The piece made again as the record names it, None where that cannot be done (and why is said)."""
     record = told.found.record
-    package = _package_of(told, model)
-    if package is None:
+    package = _package_of(told, model) if record.get("model_hash") else None
+    if told.not_remade:
         return None
     here, then = runtime(), record.get("runtime") or {}
     other = [f"{k} {here[k]} here, {then[k]} then" for k in here if k in then and then[k] != here[k]]
     try:
-        made = recreate(record, package, source)
+        made = remake(record, package, source)
     except ZhiyinError as problem:
-        told.differences.append(f"the piece cannot be made again: {problem}")
+        told.not_remade = str(problem)
         return None
-    if music_of(made).notes != record["notes"]:
+    if music_of(made.score).notes != record["notes"]:
         why = f"identity is promised for equal ones only: {'; '.join(other)}" if other else "the record was altered"
         told.differences.append(f"made again, the piece has other notes than the record names ({why})")
         return None
@@ -122,10 +125,7 @@ def _package_of(told: Verification, model: str) -> Package | None:
             return package
         if candidate in (name, model):
             reasons.append(f"the package {candidate} here has the hash {package.hash[:16]}…")
-    told.differences.append(
-        f"another model: the record names {name} with the hash {str(wanted)[:16]}…; {'; '.join(reasons)}; "
-        "the piece was not made again"
-    )
+    told.not_remade = f"it needs another model: the record names {name} with the hash {str(wanted)[:16]}…; {'; '.join(reasons)}"
     return None
 
 
@@ -138,8 +138,9 @@ def _compare_notes(told: Verification, score: Score, made: Score) -> None:
         )
 
 
-def _compare_bytes(told: Verification, path: Path, made: Score, kind: str, soundfont: str | None) -> None:
-    """Writes the file again and compares; a file that notes cannot be read out of is known by its bytes alone."""
+def _compare_bytes(told: Verification, path: Path, made: Remade, kind: str, soundfont: str | None) -> None:
+    """Writes the file again by the road that it was written by, and compares; a file that notes cannot be read out of is known
+    by its bytes alone."""
     by_notes = kind in HAS_NOTES
     if told.found.origin != "inside" or path.suffix.lower() not in FORMATS or not FORMATS[path.suffix.lower()].write:
         if not by_notes:
@@ -149,12 +150,16 @@ def _compare_bytes(told: Verification, path: Path, made: Score, kind: str, sound
     if kind == "sound":
         options |= {"soundfont": soundfont, "seed": told.found.record["settings"].get("seed", 0)}
     with tempfile.TemporaryDirectory() as folder:
-        again = save(made, Path(folder) / f"again{path.suffix}", **options)
+        again = Path(folder) / f"again{path.suffix}"
+        write_score(made.score, again, splice=made.splice, **options)
         told.same_bytes = again.read_bytes() == path.read_bytes()
     if told.same_bytes or told.differences:
         return
     if by_notes:
-        told.remarks.append("the notes are the same, but the file's bytes are not: its layout or metadata changed")
+        told.remarks.append(
+            "the notes are the same, which is what the record promises; other bytes of the file are not those that are written now"
+            " (its layout or metadata changed, or another zhiyin, or a program, wrote it)"
+        )
     else:
         told.differences.append(
             f"the record holds, but this {path.suffix} is not the one that is made from it now: it was edited or converted,"
@@ -204,7 +209,7 @@ def as_dict(told: Verification) -> Mapping[str, Any]:
     """A verification as JSON has it."""
     record = told.found.record
     return {
-        "file": told.file, "identical": told.identical, "same_bytes": told.same_bytes, "differences": told.differences,
+        "file": told.file, "identical": told.identical, "same_bytes": told.same_bytes, "differences": told.differences, "not_remade": told.not_remade,
         "remarks": told.remarks, "signed_by": told.signed_by, "record_from": told.found.origin, "verb": record["verb"],
         "model": record.get("model"), "seed": record["settings"].get("seed"),
     }  # fmt: skip

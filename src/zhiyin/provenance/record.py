@@ -118,6 +118,11 @@ def attributions(collections: Iterable[Mapping[str, Any]] | Mapping[str, Mapping
     return list(dict.fromkeys(str(c["attribution"]) for c in _listed(collections) if c.get("attribution")))
 
 
+def collection_names(model: Mapping[str, Any]) -> set[str]:
+    """Names of the collections that a package learnt from (its manifest)."""
+    return {str(c["name"]) for c in _listed(model.get("collections", ())) if c.get("name")}
+
+
 def _listed(
     collections: Iterable[Mapping[str, Any]] | Mapping[str, Mapping[str, Any]],
 ) -> Iterable[Mapping[str, Any]]:

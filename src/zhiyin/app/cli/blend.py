@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from zhiyin.app.cli.common import Json, Language, Model, Out, Quiet, Seed, Sign, new_app, print_json, say
-from zhiyin.app.cli.writing import How, Taken, check_folder, check_language, check_signing, tell_next, write_and_log
+from zhiyin.app.cli.writing import (
+    How,
+    Taken,
+    check_folder,
+    check_language,
+    check_signing,
+    tell_next,
+    with_file,
+    write_and_log,
+)
 from zhiyin.errors import ControlError
 from zhiyin.formats.catalog import load
-from zhiyin.inference.latent import FromLatent, blend
-from zhiyin.provenance.package import file_hash
+from zhiyin.inference.latent import FromLatent, blend, blend_title
 
 app = new_app()
 
@@ -51,7 +59,7 @@ def blend_verb(
     made = blend(
         load(a), load(b), steps=steps, meter=parse_meter(meter), part=part, model=model, temperature=temperature, seed=seed
     )
-    names = [f"{a.stem} to {b.stem} {i + 1} of {steps}" for i in range(steps)]
+    names = [blend_title((a.name, b.name), i, steps) for i in range(steps)]
     how = How(soundfont=None, seed=int(made.report["seed"]), language=language, sign=sign, quiet=quiet or json)
     files = write_and_log([taken_of(p, n, (a, b)) for p, n in zip(made.pieces, names)], out, how)
     if json:
@@ -59,6 +67,7 @@ def blend_verb(
         return
     for piece, name in zip(made.pieces, names):
         say(f"{name}: {piece.report['notes']} notes, {piece.report['bars']} bars", quiet=quiet)
+        say(f"  originality: {piece.report['originality']['line']}", quiet=quiet)
     say("only one part, on a grid of sixteenths, is read and written", quiet=quiet)
     written = [f for f in files if f.suffix == ".mid"]
     tell_next((f"zhiyin show {written[steps // 2]} --roll roll.png",), quiet=quiet)
@@ -76,8 +85,6 @@ def parse_meter(text: str | None) -> tuple[int, int] | None:
 
 def taken_of(piece: FromLatent, title: str, sources: Sequence[Path]) -> Taken:
     """A piece as it is written; its record names the files it was made from."""
-    inputs: list[Mapping[str, Any]] = [
-        {"name": path.name, "sha256": file_hash(path), **told} for path, told in zip(sources, piece.record["inputs"])
-    ]
     facts = [("bars", str(piece.report["bars"])), ("notes", str(piece.report["notes"])), ("model", str(piece.record["model"]))]
-    return Taken(piece.score.replace(metadata={"title": title}), {**piece.record, "inputs": inputs}, facts)
+    facts.append(("originality", piece.report["originality"]["line"]))
+    return Taken(piece.score.replace(metadata={"title": title}), with_file(piece.record, *sources), facts)

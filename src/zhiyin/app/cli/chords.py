@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from zhiyin.app.cli.beside import File, Melody
-from zhiyin.app.cli.common import Json, Quiet, new_app, print_json, say, tell
-from zhiyin.formats.catalog import format_of, load, save
+from zhiyin.app.cli.common import Json, Quiet, Sign, new_app, print_json, say, tell
+from zhiyin.app.cli.writing import How, Taken, check_way, with_file, write_and_log
+from zhiyin.formats.catalog import format_of, load
 from zhiyin.inference.chords import Chorded
 from zhiyin.inference.chords import chords as find
 from zhiyin.score import Score
@@ -28,6 +29,7 @@ def chords(
         bool, typer.Option("--lead-sheet", help="The melody alone under the symbols.")
     ] = False,
     melody: Melody = None,
+    sign: Sign = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -37,9 +39,10 @@ def chords(
     """
     if out is not None:
         format_of(out)
+        check_way(out, "en", sign)
     made = find(load(file), melody=melody, lead_sheet=lead_sheet)
     if out is not None:
-        save(made.score, out)
+        write_and_log([Taken(made.score, with_file(made.record, file))], out, How(None, 0, sign=sign, quiet=quiet or json))
     if json:
         print_json(_facts(made, out))
         return

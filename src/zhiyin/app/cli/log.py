@@ -88,14 +88,16 @@ def show(file: File, json: Json = False) -> None:
 @app.command()
 def verify(
     file: File,
-    input_: Annotated[Path | None, typer.Option("--input", help="The file that `continue` went on from.")] = None,
+    input_: Annotated[
+        list[Path] | None, typer.Option("--input", help="The file that it was made from (blend: twice, in order).")
+    ] = None,
     model: Annotated[str, typer.Option("--model", help="A package, where the one that made it lies elsewhere.")] = "",
     key: Annotated[str, typer.Option("--key", help="The public key that must have signed it.")] = "",
     soundfont: Annotated[str | None, typer.Option("--soundfont", help="The one a sound was made with.")] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make the piece again from its record and say identical, or what differs (then the exit code is 3).
+    """Make the piece again from its record and say identical, or what differs, or why it cannot be remade (then the exit code is 3).
 
     Example: zhiyin log verify out/piece.mid
     """
@@ -110,7 +112,9 @@ def verify(
         record = told.found.record
         if told.identical:
             how = "byte for byte" if told.same_bytes else "note for note"
-            tell(f"identical, {how}: {record['verb']} with {record.get('model')}, seed {record['settings'].get('seed')}", quiet=quiet)
+            tell(f"identical, {how}: {_by(record)}", quiet=quiet)
+        if told.not_remade:
+            tell(f"cannot be remade, because: {told.not_remade}", quiet=quiet)
         for difference in told.differences:
             tell(f"differs: {difference}", quiet=quiet)
         if told.signed_by:
@@ -146,6 +150,12 @@ def _line(entry: Mapping[str, Any]) -> str:
     more = f" (+{len(files) - 1})" if len(files) > 1 else ""
     wish = f"  “{wish}”" if wish else ""
     return f"{entry.get('written', '')}  {entry.get('verb')}  {record.get('model')}  seed {settings.get('seed')}{wish}  {first}{more}"
+
+
+def _by(record: Mapping[str, Any]) -> str:
+    """Which verb made it, with which model and seed, where it had them."""
+    model, seed = record.get("model"), (record.get("settings") or {}).get("seed")
+    return f"{record['verb']}" + (f" with {model}" if model else "") + (f", seed {seed}" if seed is not None else "")
 
 
 def _plain(value: Any) -> str:

@@ -12,7 +12,7 @@ from zhiyin.app.cli.common import print_json, say
 from zhiyin.app.cli.editing import Desk
 from zhiyin.app.cli.writing import How, check_way, tell_next, write_and_log
 from zhiyin.inference.edit import EditOptions
-from zhiyin.inference.latent import FromLatent
+from zhiyin.inference.latent import FromLatent, varied_title
 from zhiyin.inference.vary import vary
 
 
@@ -28,13 +28,15 @@ def run(
         file, method="latent", amount=amount, more=more, less=less, parts=parts, model=model, seed=seed, options=options
     )
     how = How(desk.soundfont, int(made.report["seed"]), desk.language, desk.sign, desk.quiet or desk.json)
-    taken = [taken_of(cast(FromLatent, p), f"{file.stem} varied", (file,)) for p in made.pieces]
+    taken = [taken_of(cast(FromLatent, p), varied_title(file.name), (file,)) for p in made.pieces]
     files = write_and_log(taken, desk.out, how)
     if desk.json:
         print_json({"files": [str(f) for f in files], "seconds": round(time.monotonic() - began, 3), **made.report})
         return
     say(f"{len(taken)} of {file.name}; seed {made.report['seed']}", quiet=desk.quiet)
     say("only one part, on a grid of sixteenths, is read and written", quiet=desk.quiet)
+    for piece in made.pieces:
+        say(f"  originality: {piece.report['originality']['line']}", quiet=desk.quiet)
     for path in files:
         say(f"  {path}", quiet=desk.quiet)
     tell_next((f"zhiyin show {files[0]} --roll roll.png",), quiet=desk.quiet)

@@ -52,11 +52,10 @@ class Taken:
 
     def save(self, path: Path, **options: Any) -> None:
         """Writes one file with the record in it; one of the edited file's own kind with only its edited bars changed."""
-        if self.splice is not None and self.splice.fits(path):
-            remark = self.splice.write(path, record=self.record)
-            self.remarks += [remark] if remark else []
-        else:
-            save(self.score, path, record=self.record, **options)
+        from zhiyin.formats.splice import write_score
+
+        remark = write_score(self.score, path, splice=self.splice, record=self.record, **options)
+        self.remarks += [remark] if remark else []
 
     @property
     def title(self) -> str:
@@ -66,18 +65,23 @@ class Taken:
 
 def taken_from(piece: Written, file: Path, score: Score) -> Taken:
     """What was made from a file, as it is written: its record names the file, and passes on what that one owes."""
-    from zhiyin.formats.recorded import origin_of
-
-    origin = origin_of(file) or {}
-    made_by = {k: origin[k] for k in ("verb", "model", "model_hash", "notes") if k in origin}
-    told = {"name": file.name, "sha256": file_hash(file), **piece.record["inputs"][0]}
-    told |= {"record": made_by} if made_by else {}
-    owed = dict.fromkeys([*piece.record["attribution"], *origin.get("attribution", ())])
-    record = {**piece.record, "inputs": [told], "attribution": list(owed)}
     names = ("key", "meter", "bars", "notes", "model", "seed")
     facts = [(name, str(piece.report[name])) for name in names if name in piece.report]
     facts.append(("originality", piece.report["originality"]["line"]))
-    return Taken(score, record, facts)
+    return Taken(score, with_file(piece.record, file), facts)
+
+
+def with_file(record: Mapping[str, Any], *files: Path) -> dict[str, Any]:
+    """A record that names the files its inputs came from, how those were made, and what they owe."""
+    from zhiyin.formats.recorded import origin_of
+
+    inputs, owed = [], list(record["attribution"])
+    for file, told in zip(files, record["inputs"], strict=True):
+        origin = origin_of(file) or {}
+        made_by = {k: origin[k] for k in ("verb", "model", "model_hash", "notes") if k in origin}
+        inputs.append({"name": file.name, "sha256": file_hash(file), **told, **({"record": made_by} if made_by else {})})
+        owed += origin.get("attribution", ())
+    return {**record, "inputs": inputs, "attribution": list(dict.fromkeys(owed))}
 
 
 def check_way(out: Path, language: str, sign: bool, soundfont: str | None = None) -> None:
