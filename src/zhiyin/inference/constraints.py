@@ -124,10 +124,11 @@ def settle(controls: Controls, chords: str | bool = True) -> tuple[Controls, Con
     """
     assumed: list[str] = []
     asked = read_constraints(controls, chords)
-    if asked.rhythm:
+    if rhythm := asked.rhythm:
         if controls.parts:  # other instruments have other registers
-            asked = replace(asked, rhythm=replace(asked.rhythm, ranges=(), register=0.0))
-        controls = replace(controls, **_from_rhythm(controls, asked.rhythm, assumed))
+            rhythm = replace(rhythm, ranges=(), register=0.0)
+            asked = replace(asked, rhythm=rhythm)
+        controls = replace(controls, **_from_rhythm(controls, rhythm, assumed))
     changes: dict[str, Any] = {}
     if asked.chart and not (controls.bars or controls.seconds):
         changes["bars"] = len(asked.chart)

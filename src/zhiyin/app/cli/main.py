@@ -71,7 +71,7 @@ class VerbTable(TyperGroup):
         command = get_command(module.app)
         command.name = cmd_name
         command.short_help = VERBS[cmd_name][1]
-        command.no_args_is_help = hasattr(command, "commands") and not command.invoke_without_command
+        command.no_args_is_help = hasattr(command, "commands") and not getattr(command, "invoke_without_command", False)
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
