@@ -8,6 +8,7 @@ import pytest
 from music import tune
 from test_compose import write
 from zhiyin.app.cli.compose import _tell as tell_made
+from zhiyin.app.cli.writing import How
 from zhiyin.errors import ControlError
 from zhiyin.formats.catalog import load, save
 from zhiyin.inference.chart import chart_text, lay_chart, parse_chart
@@ -243,7 +244,7 @@ def test_bars_in_which_a_rhythm_rests_make_nothing_unplayable_and_what_does_is_s
     fast = notes_array(onset=np.arange(64) * 60, duration=60, pitch=60 + np.arange(64) % 12)
     made = write(rhythm=Score(fast, regular_bars(2, 480, 4, 4), (Part("Flute", 73),), 480), tempo_qpm=300.0)
     assert made.report["candidates"]["unplayable"] == made.report["candidates"]["written"]
-    tell_made(made, [], [Path("a.mid")], single=True, quiet=False)
+    tell_made(made, [], [Path("a.mid")], single=True, how=How(None, 0))
     said = capsys.readouterr().err
     assert "can be played as it stands; kept is the one with the fewest problems: bar 2: speed, 40 onsets a second" in said
     assert "(some of it may lie in the given rhythm)" in said

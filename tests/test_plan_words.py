@@ -301,3 +301,9 @@ def test_tempos_are_said_in_the_beat_of_the_meter(tempo, meter, said):
     assert tempo_said(tempo, meter) == said
     if meter == (6, 8):
         assert f"tempo {brief(meter='6/8').tempo_qpm / 1.5:.0f} dotted quarters a minute" in brief(meter="6/8").assumed
+
+
+def test_names_are_taken_in_chinese_and_by_surname():
+    assert [find_key(n).name for n in ("D小调", "降E大调", "升C小调", "G大调")] == ["D minor", "Eb major", "C# minor", "G major"]
+    people = [{"name": "Chopin, Fryderyk"}, {"name": "Bach, Johann Sebastian"}]
+    assert [find_named("composer", n, people)["name"].split(",")[0] for n in ("chopin", "肖邦", "Bach", "巴赫", "Bach, Johann Sebastian")] == ["Chopin", "Chopin", "Bach", "Bach", "Bach"]

@@ -82,20 +82,26 @@ _LISTED = 12  # known names that are listed where none is near
 def near_names(name: str, known: Iterable[str], count: int = 5) -> str:
     """The known names nearest to ``name``, quoted and joined, for hints; where none is near, those that there are."""
     names = list(known)
-    near = _nearest(name, names, count)
+    near = nearest(name, names, count)
     if near or len(names) <= _LISTED:
         return ", ".join(repr(n) for n in near or names)
     return ", ".join(repr(n) for n in names[: _LISTED - 1]) + f" and {len(names) - _LISTED + 1} more"
 
 
+def near_only(name: str, known: Iterable[str], noun: str = "", count: int = 5) -> str:
+    """``near_hint`` where a name is near, else nothing: for errors that list the known names already."""
+    hint = near_hint(name, list(known), noun, count)
+    return hint if hint.startswith("near") else ""
+
+
 def near_hint(name: str, known: Iterable[str], noun: str = "", count: int = 5) -> str:
     """A hint that says "near titles: …" only where a known name is near, else "known titles: …". noun: what is named."""
     names = list(known)
-    label = "near" if _nearest(name, names, count) else "known"
+    label = "near" if nearest(name, names, count) else "known"
     return f"{label}{noun and ' '}{noun}: {near_names(name, names, count) or 'none'}"
 
 
-def _nearest(name: str, names: list[str], count: int) -> list[str]:
+def nearest(name: str, names: list[str], count: int) -> list[str]:
     """Names that differ little from ``name`` in their letters, or hold it, or are held by it, the most alike first; capitals do not count."""
     match = difflib.SequenceMatcher()
     match.set_seq2(wanted := name.casefold().strip())

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zhiyin.encoding.fields import DRUM_PROGRAM
-from zhiyin.errors import ControlError, near_hint
+from zhiyin.errors import ControlError
 from zhiyin.formats.roll_names import pitch_name
 from zhiyin.inference.chart import Chart, chart_text, parse_chart
 from zhiyin.inference.controls import MAX_BARS, Controls, Key, find_meter, key_from
@@ -24,6 +24,7 @@ from zhiyin.inference.rhythm import Rhythm, read_rhythm
 from zhiyin.inference.scales import Scale, find_scale, split_scale
 from zhiyin.measures.chord_symbol import Chord
 from zhiyin.measures.key import fifths_of, key_scores
+from zhiyin.score.named_parts import named_parts
 
 _RANGE = re.compile(r"^\s*(.+?)\s*[=:]\s*([^.\s]+)\s*(?:\.\.|-)\s*([^.\s]+)\s*$")
 _PITCH = re.compile(r"^([A-Ga-g])(##|bb|[#b♯♭])?(-?\d{1,2})$")
@@ -102,7 +103,7 @@ def with_ranges(
     """The instruments with the ranges asked for in place of their own. Raises ControlError for a part that is not there."""
     out = list(parts)
     for name, low, high in ranges:
-        for i in find_part_rows(name, names):
+        for i in named_parts(name, names):
             out[i] = replace(out[i], low=low, high=high)
     return tuple(out)
 
@@ -113,23 +114,6 @@ def with_registers(parts: Sequence[Instrument], rhythm: Rhythm | None) -> tuple[
     if len(ranges) != len(parts):
         return tuple(parts)
     return tuple(within(p, *r) if p.program != DRUM_PROGRAM and r[0] <= r[1] else p for p, r in zip(parts, ranges))
-
-
-def find_part_rows(name: str, names: Sequence[str]) -> list[int]:
-    """Indices of the parts that a name, a number from 1 or "all" means."""
-    wanted = name.strip().casefold()
-    if wanted == "all":
-        return list(range(len(names)))
-    rows = [i for i, n in enumerate(names) if n.casefold() == wanted]
-    rows = rows or [i for i, n in enumerate(names) if n.casefold().rstrip(" 0123456789") == wanted]
-    if not rows and wanted.isdigit() and 1 <= int(wanted) <= len(names):
-        rows = [int(wanted) - 1]
-    if not rows:
-        raise ControlError(
-            f"There is no part {name!r}", expected=f"one of {', '.join(names)}, a number 1..{len(names)}, or all",
-            received=repr(name), hint=near_hint(name, names),
-        )  # fmt: skip
-    return rows
 
 
 def settle(controls: Controls, chords: str | bool = True) -> tuple[Controls, Constraints, list[str]]:

@@ -39,7 +39,7 @@ def classify(
         c.check_table(out)
     found: dict[str, Verdict] = {}
     failed: list[Failure] = []
-    if len(listed) == 1 and files[0].is_file():
+    if len(listed) == 1 and not files[0].is_dir():
         found[str(listed[0])] = c.classify(listed[0], model=model, top=top)
     else:
         with progress_bar("classifying", quiet=quiet or json) as update:

@@ -28,9 +28,7 @@ from zhiyin.app.cli.library import Url
 from zhiyin.app.cli.writing import (
     How,
     Taken,
-    check_folder,
-    check_language,
-    check_signing,
+    check_way,
     name_takes,
     tell_next,
     write_and_log,
@@ -130,13 +128,12 @@ def compose(
     began = time.monotonic()
     quiet = quiet or json
     single = bool(out.suffix)
-    check_language(language)
-    check_signing(sign)
+    check_way(out, language, sign, soundfont)
     if takes < 1:
         raise ControlError("takes out of range", expected="1..64", received=str(takes))
     if single and takes > 1:
         say("one file was asked for: the best of the candidates is kept; for more takes name a folder", quiet=quiet)
-    folder = check_folder(out.parent if single else out)
+    folder = out.parent if single else out
     package = load_package(model)
     wish = " ".join(words or ())
     controls = {
@@ -185,7 +182,7 @@ def compose(
             }
         )
         return
-    _tell(made, taken, files, single=single, quiet=quiet)
+    _tell(made, taken, files, single=single, how=how)
 
 
 def _number(text: str | None) -> float | str | None:
@@ -209,9 +206,9 @@ def _taken(piece: Piece, model: str, seed: int) -> Taken:
     return Taken(piece.score, piece.record, facts)
 
 
-def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: bool, quiet: bool) -> None:
+def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: bool, how: How) -> None:
     """What a person wants to know, in few lines, and three ways on with this very file."""
-    report = made.report
+    report, quiet = made.report, how.quiet
     for name, label in (("understood", "understood"), ("assumed", "assumed"), ("ignored", "not understood")):
         if report.get(name):
             say(f"{label}: {', '.join(map(str, report[name]))}", quiet=quiet)
@@ -246,7 +243,7 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
     from zhiyin.formats.soundfont import find_soundfont
 
     say(
-        f"\nsoundfont: {find_soundfont().name}. Machine-composed; how each piece was made stands in it and beside it (.zhiyin.json).",
+        f"\nsoundfont: {find_soundfont(how.soundfont).name}. Machine-composed; how each piece was made stands in it and beside it (.zhiyin.json).",
         quiet=quiet,
     )
     for note in report.get("of_listener", ()):

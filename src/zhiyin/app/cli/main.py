@@ -71,6 +71,7 @@ class VerbTable(TyperGroup):
         command = get_command(module.app)
         command.name = cmd_name
         command.short_help = VERBS[cmd_name][1]
+        command.no_args_is_help = hasattr(command, "commands") and not command.invoke_without_command
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -83,6 +84,8 @@ class VerbTable(TyperGroup):
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             from zhiyin.errors import near_hint
 
+            if len(args[0].split()) > 1 or not args[0].isascii():  # a wish without its verb
+                raise UsageError(f"No verb {args[0]!r}. hint: for a piece from words: zhiyin compose {args[0]!r}", ctx)
             raise UsageError(f"No verb {args[0]!r}. hint: {near_hint(args[0], VERBS, 'verbs')}", ctx)
         return super().resolve_command(ctx, args)
 
