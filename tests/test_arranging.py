@@ -7,8 +7,10 @@ from fake_step import FakeGraph
 from music import tune, with_rest
 from test_continue import PACKAGE
 from test_continue import tune as small_tune
-from zhiyin.errors import ControlError, InputError
-from zhiyin.inference.arranging import accompany, arrange, harmonise
+from zhiyin.errors import ControlError, InputError, RecordError
+from zhiyin.formats.catalog import load, save
+from zhiyin.inference.again import again
+from zhiyin.inference.arranging import Wish, accompany, arrange, arranged, harmonise
 from zhiyin.inference.compose import Options
 from zhiyin.inference.recreate import recreate
 from zhiyin.inference.sampler import Sampler
@@ -179,3 +181,21 @@ def test_nothing_to_harmonise():
     empty = tune(2)
     with pytest.raises(InputError, match="No melody to take"):
         ask(harmonise, empty.replace(notes=empty.notes[:0]))
+
+
+@pytest.mark.parametrize(("verb", "wish"), [("harmonise", {"for_": "SATB"}), ("accompany", {"for_": "piano"}), ("arrange", {"for_": "SATB"})])
+def test_again_changes_one_thing_of_what_was_arranged(tmp_path, verb, wish):
+    graph = FakeGraph(window=512, stay=4.0)
+    sampler = Sampler(session=StepSession(graph, graph.window))
+    source = save(tune(6, tonic=67), tmp_path / "tune.mid")
+    made = arranged(load(source), Wish(verb, **wish), model=PACKAGE, sampler=sampler, seed=3, options=Options(takes=1, candidates=2))
+    file = save(made.score, tmp_path / "made.mid", record=made.record)
+    same = again(file, source=source, model=PACKAGE, sampler=sampler, seed=3)
+    assert np.array_equal(same.score.notes, made.score.notes) and same.record["settings"] == made.record["settings"]
+    other = again(file, source=source, model=PACKAGE, sampler=sampler, scale="G major")
+    assert other.record["settings"] == made.record["settings"] | {"scale": "G major", "take": other.record["settings"]["take"]}
+    assert other.report["seed"] == 3 and other.record["inputs"] == made.record["inputs"]
+    with pytest.raises(RecordError, match="goes on from another file, which is needed to make it again"):
+        again(file, model=PACKAGE, sampler=sampler)
+    with pytest.raises(ControlError, match=r"Unknown control. Expected add_part, .*Received foo"):
+        again(file, source=source, model=PACKAGE, sampler=sampler, foo=1)

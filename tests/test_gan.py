@@ -19,7 +19,7 @@ from zhiyin.training.recipe import Recipe, load_recipe
 from zhiyin.training.train import TrainOptions, train
 from zhiyin.training.windows import Windows
 
-TINY = {"bars": 2, "lines": 2, "noise": 6, "width": 24, "slot_width": 6, "critic_channels": 6, "critic_steps": 1}
+TINY = {"bars": 2, "lines": 2, "noise": 74, "width": 24, "slot_width": 6, "critic_channels": 6, "critic_steps": 1}
 RECIPE = Recipe(family="gan", steps=6, batch_pieces=6, validations=2, learning_rate=1e-3, ema=0.5, sizes=TINY)
 
 

@@ -7,6 +7,7 @@ import shutil
 import stat
 
 import mido
+import numpy as np
 import pytest
 
 from music import tune
@@ -142,6 +143,32 @@ def test_a_file_edited_in_place_is_made_again_byte_for_byte(made, tmp_path, name
     assert main(["infill", str(source), "--span", "5-6", "--seed", "1", "--candidates", "1", "-q", "-o", str(out)]) == 0
     told = verify(out, source=source)
     assert told.identical and told.same_bytes and not told.remarks, (told.differences, told.remarks)
+
+
+def test_what_again_sets_wins_over_the_words(made, tmp_path):
+    prompt = ["a sad jig in D minor, slow, 8 bars", "--candidates", "1", "--seed", "5", "--takes", "1", "-q", "-o", str(tmp_path / "a.mid")]
+    assert main(["compose", *prompt]) == 0
+    for change, key in (("key=G major", "G major"), ("tempo=150", "D minor"), ("bars=4", "D minor"), ("mode=major", None)):
+        out = tmp_path / "b.mid"
+        assert main(["again", str(tmp_path / "a.mid"), "--set", change, "-q", "-o", str(out)]) == 0, change
+        settings = record_inside(out)["settings"]
+        assert settings["style"] == "jig" and settings.get("key") == key and settings["seed"] == 5 and settings["words"] == ""
+        assert settings["bars"] == (4 if change == "bars=4" else 8) and ("tempo_range" in settings) == (change != "tempo=150")
+        assert verify(out).identical
+    assert main(["again", str(tmp_path / "a.mid"), "--set", "variation=0.5", "-q", "-o", str(out)]) == 0
+    assert record_inside(out)["settings"]["words"] == "a sad jig in D minor, slow, 8 bars", "nothing in the words was changed"
+
+
+def test_velocities_that_the_reader_takes_for_none_are_no_difference(tmp_path):
+    score = tune(8)
+    notes = score.notes.copy()
+    notes["velocity"] = np.array([105, 80, 95, 80], dtype=np.uint8)[np.arange(len(notes)) % 4]
+    low = notes.copy()
+    low["part"], low["velocity"], low["pitch"] = 1, 60, low["pitch"] - 24
+    source = save(score.replace(notes=np.concatenate([notes, low]), parts=score.parts * 2), tmp_path / "a.mid")
+    assert main(["harmonise", str(source), "--candidates", "1", "--seed", "1", "-q", "-o", str(tmp_path / "b.mid")]) == 0
+    told = verify(tmp_path / "b.mid", source=source)
+    assert told.identical and told.same_bytes, told.differences
 
 
 def test_chords_carry_a_record_that_leads_to_them(made, tmp_path):

@@ -13,6 +13,7 @@ from zhiyin.errors import FormatError, InputError
 from zhiyin.formats.files import file_stem
 from zhiyin.formats.page import PieceOnPage, page_html, write_page
 from zhiyin.formats.roll import roll_svg
+from zhiyin.provenance.disclosure import disclosed
 from zhiyin.score.score import Mark, Part
 
 HOSTILE = "</title></script><script>alert('1')</script>\"><img src=x onerror=alert(2)> & \x00"
@@ -65,7 +66,7 @@ def test_every_take_is_there_with_its_parts(tmp_path: Path) -> None:
     path = write_page([piece("One"), piece("Two"), piece("三")], tmp_path / "index.html")
     page = Tags(path.read_text(encoding="utf-8"))
     assert len(page.all("article", **{"class": "take"})) == 3
-    assert {"One", "Two", "三", "D minor", "调", "Key", "Machine-composed by zhiyin.", "default", "a, b"} <= set(
+    assert {"One", "Two", "三", "D minor", "调", "Key", "Machine-composed with zhiyin (知音).", "default", "a, b"} <= set(
         page.words
     )
     assert len(page.all("audio", src="data:audio/mpeg;base64," + base64.b64encode(b"ID3sound").decode())) == 3
@@ -150,7 +151,7 @@ def test_data_drive_the_playhead() -> None:
 def test_both_languages_are_inside_and_the_first_is_chosen() -> None:
     english, chinese = page_html([piece()]), page_html([piece()], language="zh")
     for html in (english, chinese):
-        assert "Machine-composed by zhiyin." in html
+        assert "Machine-composed with zhiyin (知音)." in html
         assert "本曲由 zhiyin 机器作曲。" in html
     assert '<html lang="en" data-language="en">' in english
     assert '<html lang="zh-Hans" data-language="zh">' in chinese
@@ -200,3 +201,10 @@ def test_refusals_say_what_is_wrong() -> None:
         page_html([piece(sound_mime="text/html")])
     with pytest.raises(FormatError, match="not valid SVG"):
         page_html([piece(notation_svg="<svg")])
+
+
+def test_a_song_of_a_person_is_not_called_composed_by_machine() -> None:
+    record = disclosed({"verb": "infill"}, "bars 5-8 of Voice")
+    html = page_html([piece(record=record)])
+    assert record["disclosure"] in html and "composed by machine" not in html and "以下由 zhiyin 机器作曲：Voice第 5-8 小节；其余照原样。" in html
+    assert "composed by machine" in page_html([piece()])

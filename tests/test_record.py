@@ -16,6 +16,7 @@ from zhiyin.errors import RecordError
 from zhiyin.formats.catalog import load, save
 from zhiyin.formats.recorded import find_record, music_of, record_inside
 from zhiyin.formats.sound_tags import wav_info
+from zhiyin.provenance.disclosure import bars_of, composed_in, disclosed, in_chinese
 from zhiyin.provenance.log import read_log
 from zhiyin.provenance.record import DISCLOSURE, make_record, parse_record, read_side_file, record_text
 
@@ -66,7 +67,7 @@ def test_each_file_says_in_plain_words_that_a_machine_made_it(tmp_path):
     assert f"<encoding-description>{DISCLOSURE}</encoding-description>" in xml
     assert f"% {DISCLOSURE}" in save(score, tmp_path / "a.abc", record=record).read_text()
     wav = save(score, tmp_path / "a.wav", record=record)
-    assert soundfile.SoundFile(wav).copy_metadata()["comment"] == "machine-composed with zhiyin; soundfont: zhiyin"
+    assert soundfile.SoundFile(wav).copy_metadata()["comment"] == f"{DISCLOSURE}; soundfont: zhiyin"
     assert wav_info(wav, b"IZHI").startswith("{") and len(soundfile.read(wav)[0]) > 1000
     assert not load(tmp_path / "a.musicxml").metadata.get("zhiyin")
 
@@ -222,3 +223,49 @@ def test_what_is_no_music_has_no_record(tmp_path):
 def test_records_are_bounded():
     with pytest.raises(RecordError, match="damaged"):
         parse_record('{"a":"' + "x" * (1 << 20) + '"}', "here")
+
+
+LINES = [
+    ("compose", ["all"], "Machine-composed with zhiyin (知音).", "本曲由 zhiyin 机器作曲。"),
+    ("infill", ["bars 5-8 of Voice"], "Bars 5-8 of Voice machine-composed with zhiyin (知音); the rest as given.", "以下由 zhiyin 机器作曲：Voice第 5-8 小节；其余照原样。"),
+    ("infill", ["bar 9", "bars 5-8 of Voice"], "Bar 9, and before that bars 5-8 of Voice, machine-composed with zhiyin (知音); the rest as given.", "第 9 小节、Voice第 5-8 小节"),
+    ("infill", ["bar 9", "all"], "Machine-composed with zhiyin (知音), bar 9 last.", "本曲由 zhiyin 机器作曲，最后改写：第 9 小节。"),
+    ("harmonise", ["Alto and Bass"], "Alto and Bass machine-composed with zhiyin (知音); the rest as given.", "Alto and Bass；其余照原样"),
+    ("blend", ["all"], "Machine-composed with zhiyin (知音) after two given melodies.", "本曲由 zhiyin 机器作曲。"),
+    ("chords", [], "Chord symbols by zhiyin (知音); the notes as given.", "和弦记号出自 zhiyin，音符照原样。"),
+    ("chords", ["all"], "Chord symbols by zhiyin (知音). Machine-composed with zhiyin (知音).", "本曲由 zhiyin 机器作曲。"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("verb", "composed", "line", "chinese"), LINES)
+def test_the_line_says_what_was_composed(verb, composed, line, chinese):
+    record = disclosed({"verb": verb}, composed[0] if composed and verb != "chords" else "", composed[1:] if verb != "chords" else composed)
+    assert record["composed"] == composed and record["disclosure"] == line and chinese in in_chinese(record)
+    assert disclosed(record, composed[0] if composed and verb != "chords" else "", composed if verb == "chords" else composed[1:]) == record
+
+
+def test_bars_in_words():
+    assert bars_of([5]) == "bar 5" and bars_of([5, 6, 7, 9], ["Voice", "Piano"]) == "bars 5-7 and 9 of Voice and Piano"
+    assert bars_of(range(1, 40, 2)) == "20 bars between 1 and 39"
+
+
+def test_an_edited_file_of_a_person_says_which_bars_a_machine_wrote(tmp_path):
+    record = {**made(tune(2)), **disclosed({"verb": "infill"}, "bars 5-8 of Voice")}
+    line, score = record["disclosure"], tune(2)
+    texts = [m.text for t in mido.MidiFile(save(score, tmp_path / "a.mid", record=record), charset="utf-8").tracks for m in t if m.type == "text"]
+    assert line in texts
+    assert f"<encoding-description>{line}</encoding-description>" in save(score, tmp_path / "a.musicxml", record=record).read_text()
+    assert record_inside(save(score, tmp_path / "a.svg", record=record))["disclosure"] == line
+    wav, ogg = (save(score, tmp_path / f"a{kind}", record=record) for kind in (".wav", ".ogg"))
+    for sound in (wav, ogg):
+        assert soundfile.SoundFile(sound).copy_metadata()["comment"].startswith(f"{line}; soundfont: ")
+        assert record_inside(sound) == json.loads(record_text(record))
+
+
+def test_records_of_before_are_read_and_written_as_they_were(tmp_path):
+    old = {k: v for k, v in made(tune(2)).items() if k != "composed"}
+    assert composed_in(old) == ["all"] and composed_in({"verb": "infill"}) == ["what infill wrote"] and composed_in({}) == []
+    assert composed_in({"verb": "infill", "inputs": [{"record": {"verb": "compose"}}]}) == ["what infill wrote", "all"]
+    sound = save(tune(2), tmp_path / "a.ogg", record=old)
+    assert soundfile.SoundFile(sound).copy_metadata()["comment"].startswith("machine-composed with zhiyin; soundfont: ")
+    assert record_inside(sound) == json.loads(record_text(old))

@@ -16,6 +16,7 @@ import numpy as np
 from zhiyin.errors import FormatError
 from zhiyin.formats.midi_bytes import RECORD_PREFIX, TEXT, chunks, file_bytes, read_number, record_events, track_chunk
 from zhiyin.formats.midi_write import DEFAULT_VELOCITY, note_events, part_events
+from zhiyin.provenance.disclosure import SIGN
 from zhiyin.score import Score
 
 _BEFORE, _AS_IT_WAS, _AFTER = 0, 1, 2  # order among events of one tick: new ends, the file's own, new beginnings
@@ -186,7 +187,7 @@ def _tell(track: _Track, record: Mapping[str, Any]) -> None:
     mine = record_events(record)
     prefix = bytes((_META, TEXT))
     for i, (_, event) in enumerate(track.events):
-        if event[:2] == prefix and (RECORD_PREFIX in event[:16] or event in mine):
+        if event[:2] == prefix and (RECORD_PREFIX in event[:16] or SIGN.encode() in event):
             track.gone.add(i)
     track.new += [(0, _BEFORE, event) for event in mine]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import unescape
 from xml.sax.saxutils import escape
 
 from zhiyin.formats.musicxml_outline import Node
+from zhiyin.provenance.disclosure import SIGN
 from zhiyin.provenance.record import MARK, record_text
 
 _AFTER_ENCODING = ("source", "relation", "miscellaneous")
@@ -24,13 +26,12 @@ def record_edits(xml: bytes, top: Node, record: Mapping[str, object]) -> list[tu
     if encoding is None:
         later = [c.start for c in identification.children if c.tag in _AFTER_ENCODING]
         return _insert(xml, identification, b"<encoding>" + new + b"</encoding>", later[0] if later else None)
-    older = [c for c in encoding.all("encoding-description") if _is_ours(xml[c.inner : c.close], told[0])]
+    older = [c for c in encoding.all("encoding-description") if _is_ours(xml[c.inner : c.close])]
     return [(c.start, c.end, b"") for c in older] + _insert(xml, encoding, new)
 
 
-def _is_ours(text: bytes, disclosure: str) -> bool:
-    text = text.strip()
-    return text.startswith(MARK.encode()) or text == escape(disclosure).encode()
+def _is_ours(text: bytes) -> bool:
+    return text.strip().startswith(MARK.encode()) or SIGN in unescape(text.decode("utf-8", "replace"))
 
 
 def _insert(xml: bytes, node: Node, new: bytes, place: int | None = None) -> list[tuple[int, int, bytes]]:

@@ -24,6 +24,7 @@ from zhiyin.errors import FormatError, InputError
 from zhiyin.formats.files import atomic_write, file_stem
 from zhiyin.formats.playhead import timeline_of
 from zhiyin.formats.svg import TEXT_FONT, font_face, isolate, parse_svg, plain, svg_text, tag
+from zhiyin.provenance.disclosure import ALL, DISCLOSURE, composed_in, in_chinese
 from zhiyin.score.score import Score
 
 SOUND_SUFFIX = {
@@ -101,7 +102,8 @@ def page_html(pieces: Sequence[PieceOnPage], *, language: str = "en") -> str:
 
 
 def _header(pieces: Sequence[PieceOnPage]) -> Iterator[str]:
-    words = _both("composed by machine, read and heard by you", "机器作曲，知音在你")
+    whole = all(ALL in composed_in(p.record) or not p.record for p in pieces)
+    words = _both("composed by machine, read and heard by you", "机器作曲，知音在你") if whole else _both("read and heard by you", "知音在你")
     yield '<header class="wrap"><div class="top"><div class="seal" lang="zh-Hans" aria-hidden="true">知音</div>'
     yield f'<div class="brand">zhiyin<small>{words}</small></div>'
     yield '<div class="languages" role="group" aria-label="Language / 语言">'
@@ -134,7 +136,7 @@ def _take(piece: PieceOnPage, number: int, count: int) -> str:
             _downloads(piece),
             _notation(piece.notation_svg, number),
             _record(piece.record),
-            f'<p class="disclosure">{_both("Machine-composed by zhiyin.", "本曲由 zhiyin 机器作曲。")}</p>',
+            f'<p class="disclosure">{_both(str(piece.record.get("disclosure") or DISCLOSURE), in_chinese(piece.record))}</p>',
             f'<script type="application/json" class="data">{_data(piece)}</script></article>\n',
         ]
     )

@@ -216,6 +216,7 @@ def _in_sound(path: Path) -> str:
 
     from zhiyin.formats.sound import COMMENT_HEAD, RECORD_WORD, WAV_RECORD
     from zhiyin.formats.sound_tags import wav_info
+    from zhiyin.provenance.disclosure import SIGN
 
     if not path.is_file():
         read_bytes(path, 1)
@@ -231,4 +232,5 @@ def _in_sound(path: Path) -> str:
         if found:
             return found
         comment = wav_info(path, b"ICMT")
-    return comment.partition(RECORD_WORD)[2] if comment.startswith(COMMENT_HEAD) else ""
+    head, _, text = comment.partition(RECORD_WORD)
+    return text if head.startswith(COMMENT_HEAD) or SIGN in head else ""

@@ -77,7 +77,7 @@ def write_sound(
     mix = render(score, font, seed=seed, perform=perform, reverb=reverb)
     report = SoundReport(len(mix) / RATE, font, true_peak(mix), loudness(mix, RATE))
     with atomic_path(path) as temporary:
-        _write(mix, temporary, kind, _tags(score, font, record if kind != ".wav" else None, bool(record)))
+        _write(mix, temporary, kind, _tags(score, font, record, inside=kind != ".wav"))
         if record is not None and kind == ".wav":
             add_wav_info(temporary, WAV_RECORD, record_text(record))
     return report
@@ -170,11 +170,11 @@ def _finished(mix: np.ndarray) -> np.ndarray:
     return fade_out(mix[: max(silence_from(mix, 10 ** (-66 / 20)), RATE // 10)], RATE, 0.4)
 
 
-def _tags(score: Score, font: Soundfont, record: Mapping[str, Any] | None, composed: bool) -> dict[str, str]:
-    """Tags by soundfile's names; the comment says that (where ``composed``) and how (``record``) the piece was made."""
-    words = [COMMENT_HEAD] if composed else []
+def _tags(score: Score, font: Soundfont, record: Mapping[str, Any] | None, *, inside: bool) -> dict[str, str]:
+    """Tags by soundfile's names; the comment says what was machine-composed, and (``inside``) holds the record."""
+    words = [said_in_comment(record)] if record else []
     words.append(f"soundfont: {font.name}")
-    if record is not None:
+    if record is not None and inside:
         words.append(RECORD_WORD + record_text(record))
     comment = "; ".join(words)
     wanted = {
@@ -185,6 +185,11 @@ def _tags(score: Score, font: Soundfont, record: Mapping[str, Any] | None, compo
         "comment": comment,
     }
     return {key: " ".join(text.replace("\0", "").split()) for key, text in wanted.items() if text.strip()}
+
+
+def said_in_comment(record: Mapping[str, Any]) -> str:
+    """The record's sentence; records from before 2026-11-25 stand behind a fixed one."""
+    return str(record.get("disclosure") or COMMENT_HEAD) if "composed" in record else COMMENT_HEAD
 
 
 def _format_of(path: Path) -> str:

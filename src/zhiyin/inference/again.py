@@ -7,23 +7,27 @@ verb runs again with its own seed and take, and other controls (or another seed)
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zhiyin.errors import ControlError, RecordError
 from zhiyin.formats.catalog import load
 from zhiyin.formats.recorded import find_record
-from zhiyin.inference.arranging import VERBS as ARRANGING
+from zhiyin.inference import arranging
+from zhiyin.inference.arranging import Arrangement, Wish, arranged
 from zhiyin.inference.compose import Composition, Options, compose
-from zhiyin.inference.continue_ import Continuation, continue_
+from zhiyin.inference.continue_ import Continuation, continue_, with_title
+from zhiyin.inference.controls import over
 from zhiyin.inference.edit import Edition, EditOptions, edit, read_music
 from zhiyin.inference.edit_verbs import EDITING
 from zhiyin.inference.infill import infill_job
 from zhiyin.inference.narrowing import Asked
 from zhiyin.inference.sampler import Sampler
+from zhiyin.inference.words import parse_words
 from zhiyin.provenance.package import Package, load_package
+from zhiyin.score import Score
 
 _NOT_CHANGED = ("take", "input", "input_sha256")  # settings that are no controls
 
@@ -40,23 +44,43 @@ def again(
     options: EditOptions | None = None,
     sampler: Sampler | None = None,
     **changes: Any,
-) -> Composition | Continuation | Edition:
+) -> Composition | Continuation | Arrangement | Edition:
     """Runs the record of a file again. span, parts, lock: only these bars and parts, of the piece as it is in the file.
 
-    changes: controls of the record's verb (key="G minor", bars=16, keep="contour" …). seed: another one; where nothing else
+    changes: controls of the record's verb (key="G minor", bars=16, keep="contour", for_="piano" …); they win over what the
+    record's words and controls said. seed: another one; where nothing else
     is said, one is drawn. source: the file that was edited, where the verb had one. model: the record's own by default.
     Raises RecordError where there is no record, or one that cannot be run again, and ControlError for unknown controls.
     """
     file = Path(file)
     record = find_record(file).record
     package = model if isinstance(model, Package) else load_package(model or str(record.get("model") or "default"))
-    changes = {name: value for name, value in changes.items() if value is not None}
+    changes = {_spelled(name): value for name, value in changes.items() if value is not None}
     if span or parts or lock:
         return _in_place(file, record, {"span": span, "parts": list(parts), "lock": list(lock)}, changes, package, seed, options, sampler)
     if not changes and seed is None:
         seed = secrets.randbelow(2**31)
-    settings = {**record["settings"], **changes, **({} if seed is None else {"seed": seed})}
+    settings = dict(record["settings"])
+    if record["verb"] == "compose":
+        settings = _without_what_is_said_anew(settings, changes, package)
+    settings |= changes | ({} if seed is None else {"seed": seed})
     return _run(record["verb"], settings, source, package, sampler)
+
+
+def _spelled(name: str) -> str:
+    """The name of a control as Python says it."""
+    name = name.replace("-", "_")
+    return {"for": "for_", "tempo": "tempo_qpm"}.get(name, name)
+
+
+def _without_what_is_said_anew(settings: dict[str, Any], changes: Mapping[str, Any], package: Package) -> dict[str, Any]:
+    """Settings of ``compose`` without what the changes say otherwise; words that say it become the controls that are left."""
+    words = str(settings.get("words", ""))
+    spoken = parse_words(words, package.manifest.get("styles", ()), package.manifest.get("composers", ())).controls.said()
+    gone = {name for change in changes for name in over(change)}
+    if gone & spoken.keys():
+        settings = {**spoken, **settings, "words": ""}
+    return {name: value for name, value in settings.items() if name not in gone}
 
 
 def _in_place(
@@ -80,7 +104,7 @@ def _in_place(
 
 def _run(
     verb: str, settings: Mapping[str, Any], source: str | Path | None, package: Package, sampler: Sampler | None
-) -> Composition | Continuation | Edition:
+) -> Composition | Continuation | Arrangement | Edition:
     """One take of a verb under settings."""
     given = {k: v for k, v in settings.items() if k not in _NOT_CHANGED}
     if verb == "compose":
@@ -93,13 +117,46 @@ def _run(
         )  # fmt: skip
     if verb == "continue":
         chosen = Options(**{f.name: given.pop(f.name) for f in fields(Options) if f.name in given})
-        return continue_(load(source), model=package, options=replace(chosen, takes=1), sampler=sampler, **given)
-    if verb not in EDITING:
+        further = continue_(load(source), model=package, options=replace(chosen, takes=1), sampler=sampler, **given)
+        return _titled(further, lambda s: with_title(s, Path(source).name))
+    if verb in arranging.VERBS:
+        return _arranged(verb, given, source, package, sampler)
+    if verb not in EDITING or given.get("method") == "latent":
         raise RecordError(
-            f"What {verb!r} made cannot be run again yet", expected=", ".join(("compose", "continue", *EDITING)), received=repr(verb),
-            hint=f"run zhiyin {verb} itself" if verb in ARRANGING else "",
+            f"What {verb!r} made cannot be run again yet", expected=", ".join(("compose", "continue", *arranging.VERBS, *EDITING)),
+            received=repr(verb), hint=f"run zhiyin {verb} itself",
         )  # fmt: skip
     options = EditOptions(**{f.name: given[f.name] for f in fields(EditOptions) if f.name in given})
     own = {k: v for k, v in given.items() if k not in EditOptions.__dataclass_fields__}
+    known = {"span", "parts", "lock", "style", "seed", *(f.name for f in fields(Asked)), *(("keep", "amount") if verb == "vary" else ())}
+    _refuse_unknown(own, known)
     job = EDITING[verb](read_music(source), own, given.get("style"))
     return edit(job, model=package, seed=settings["seed"], options=replace(options, takes=1), sampler=sampler)
+
+
+def _arranged(verb: str, given: dict[str, Any], source: str | Path, package: Package, sampler: Sampler | None) -> Arrangement:
+    """What harmonise, accompany or arrange makes of a file under the settings of a record."""
+    seed = given.pop("seed")
+    given.pop("verb", None)
+    _refuse_unknown(given, {f.name for f in fields(Wish) if f.name != "verb"} | Options.__dataclass_fields__.keys())
+    if not given.get("chords"):
+        given.pop("chords", None)  # no chart: the options of ``compose`` say False
+    wishes = {f.name: given.pop(f.name) for f in fields(Wish) if f.name in given}
+    options = replace(Options(**given), takes=1)
+    made = arranged(load(source), Wish(verb, **wishes), model=package, seed=seed, options=options, sampler=sampler)
+    return _titled(made, lambda s: arranging.with_title(s, Path(source).name, verb))
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: set[str]) -> None:
+    """ControlError for a control that a verb does not have."""
+    unknown = sorted(given.keys() - known)
+    if unknown:
+        raise ControlError("Unknown control", expected=", ".join(sorted(known)), received=", ".join(unknown))
+
+
+M = TypeVar("M", Continuation, Arrangement)
+
+
+def _titled(made: M, title: Callable[[Score], Score]) -> M:
+    """The same with a title on every score, as its verb writes it."""
+    return replace(made, pieces=tuple(replace(p, score=title(p.score)) for p in made.pieces))

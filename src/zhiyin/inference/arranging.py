@@ -33,6 +33,7 @@ from zhiyin.measures.counterpoint import counterpoint
 from zhiyin.measures.key import with_keys
 from zhiyin.measures.melody import find_melody, skyline
 from zhiyin.measures.playability import Problem, find_problems
+from zhiyin.provenance.disclosure import disclosed, listed
 from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Part, Score
@@ -126,7 +127,8 @@ def arranged(
             "seconds": round(float(scores[i].seconds(scores[i].end)), 2), "nats_per_note": round(found.nats, 4),
             "problems": [f"bar {p.bar}: {p.kind}, {p.detail}" for p in found.problems], "originality": known[i],
         }  # fmt: skip
-        return Arranged(scores[i], written[i].rows, found, report, record | {"originality": known[i]})
+        record = disclosed(record | {"originality": known[i]}, arranger.what)
+        return Arranged(scores[i], written[i].rows, found, report, record)
 
     pieces = tuple(made(i) for i in kept)
     return Arrangement(pieces, {**pieces[0].report, "takes": [dict(p.report) for p in pieces]})
@@ -177,6 +179,11 @@ class Arranger:
     def written_parts(self) -> list[str]:
         """Names of the parts that are written."""
         return list(dict.fromkeys(self.frame.parts[p].name.rstrip(" 0123456789") if self.frame.merged else self.beside.names[p] for p in self.beside.fresh))
+
+    @property
+    def what(self) -> str:
+        """What is written, in words."""
+        return ("the middle of " if self.frame.merged else "") + listed(self.written_parts)
 
     def given(self, score: Score) -> np.ndarray:
         """Which notes of a result were given, bool (notes,)."""

@@ -18,6 +18,7 @@ from zhiyin.measures.chord_symbol import chord_name, parse_chord
 from zhiyin.measures.chords import ChordAt, find_chords
 from zhiyin.measures.key import with_keys
 from zhiyin.measures.melody import find_melody
+from zhiyin.provenance.disclosure import disclosed
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Mark, Part, Score
 from zhiyin.version import __version__
@@ -80,7 +81,7 @@ def _record(score: Score, given: Score, settings: Mapping[str, Any]) -> dict[str
     record = make_record(
         "chords", __version__, settings, model={}, model_hash="", notes=music_of(score), inputs=[{"heard": music_of(given).heard["heard"]}],
     )  # fmt: skip
-    return record | {"originality": {"level": "clear", "line": "no note was composed", "style": ""}}
+    return disclosed(record | {"originality": {"level": "clear", "line": "no note was composed", "style": ""}}, "")
 
 
 def is_lone(score: Score) -> bool:

@@ -162,7 +162,7 @@ def split_options(options: Options, given: dict[str, Any]) -> tuple[Options, dic
         check_limit(options.original)
     if isinstance(given.get("parts"), str):
         given["parts"] = tuple(p for p in given["parts"].split(",") if p.strip())
-    for name in ("parts", "ranges"):
+    for name in ("parts", "ranges", "mood", "tempo_range"):
         if given.get(name) is not None:
             given[name] = (given[name],) if isinstance(given[name], str) else tuple(given[name])
     return replace(options, candidates=max(options.candidates, options.takes)), {

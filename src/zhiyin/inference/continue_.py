@@ -26,6 +26,7 @@ from zhiyin.inference.past import read_past
 from zhiyin.inference.request import Request, make_sampling
 from zhiyin.inference.sampler import Sampler, Written, window_of
 from zhiyin.measures.playability import Problem, find_problems
+from zhiyin.provenance.disclosure import bars_of, disclosed
 from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
@@ -93,6 +94,8 @@ def continue_(
     }  # fmt: skip
     settings = settings_of({**vars(wish), "seed": seed}, options)
 
+    first = int(score.bars["number"][-1]) + 1
+    new_bars = bars_of(range(first, first + bars))
     known = dict(zip(kept, check_continued([scores[i] for i in kept], score, style or "", package)))
 
     def made(i: int) -> Continued:
@@ -100,7 +103,7 @@ def continue_(
             "continue", __version__, {**settings, "take": i}, model=package.manifest, model_hash=package.hash,
             notes=music_of(scores[i]), inputs=[{"heard": music_of(score).heard["heard"]}],
         )  # fmt: skip
-        record |= {"originality": known[i]}
+        record = disclosed(record | {"originality": known[i]}, new_bars)
         report = {**shared, **_report(scores[i], written[i], verdicts[i], i), "originality": known[i]}
         return Continued(scores[i], written[i].rows, verdicts[i], report, record)
 

@@ -216,6 +216,14 @@ def merge(words: Controls, flags: Controls) -> Controls:
     return Controls(**{**spoken, **flagged})
 
 
+_SAME_THING = (("key", "mode"), ("tempo_qpm", "tempo_range", "tempo_word"), ("bars", "seconds"))  # controls that say one thing
+
+
+def over(name: str) -> set[str]:
+    """The controls that one which is set anew takes the place of: itself and those that say the same thing."""
+    return {name}.union(*(set(group) for group in _SAME_THING if name in group))
+
+
 def _agree(name: str, a: Any, b: Any) -> bool:
     if name == "key":
         return find_key(a) == find_key(b)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from zhiyin.inference.seams import Seam, seams
 from zhiyin.inference.selection import Selection, movements
 from zhiyin.inference.surroundings import Surroundings
 from zhiyin.measures.playability import Problem, find_problems
+from zhiyin.provenance.disclosure import bars_of, composed_in, disclosed
 from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
@@ -81,7 +83,7 @@ class Job:
     """One edit as a verb asks for it.
 
     settings: all that determines it but seed, take and options, as a record writes it. harmony, narrow: see ``Sheet``.
-    join: makes a score of new rows. told: further lines of the report.
+    join: makes a score of new rows. pitches: only the pitches are new. told: further lines of the report.
     """
 
     verb: str
@@ -93,6 +95,7 @@ class Job:
     narrow: Narrow | None = None
     opened: Opened | None = None
     join: Callable[[Opened, np.ndarray], Score] = join
+    pitches: bool = False
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -209,6 +212,7 @@ class Editor:
             model_hash=package.hash, notes=music_of(score), inputs=[self._input()],
         )  # fmt: skip
         record |= {"originality": known, "attribution": self._owed(record["attribution"])}
+        record = disclosed(record, self._what(len(written.rows)), composed_in(self._origin))
         report = {
             "verb": job.verb, **which, "model": package.manifest.get("name"), "model_hash": package.hash,
             "key": self.opened.key.name, "bars": len(job.selection.bars), "notes": len(written.rows),
@@ -231,21 +235,33 @@ class Editor:
         count = movements(self.job.music.score)
         return [f"bars of the first of {count} movements"] if count > 1 and self.job.settings.get("span") else []
 
+    def _what(self, notes: int) -> str:
+        """What was written, in words."""
+        score, selection = self.job.music.score, self.job.selection
+        some = len(selection.parts) < len(np.unique(score.notes["part"]))
+        parts = [score.parts[p].name or f"part {p + 1}" for p in selection.parts] if some else []
+        bars = bars_of(score.bars["number"][selection.bars].tolist(), parts)
+        return f"{notes} pitches in {bars}" if self.job.pitches else bars
+
+    @cached_property
+    def _origin(self) -> Mapping[str, Any]:
+        """The record of the file that was edited, {} for none."""
+        source = self.job.music.source
+        return (origin_of(source.path) or {}) if source else {}
+
     def _input(self) -> dict[str, Any]:
         """What the record says of the music that was edited."""
         source = self.job.music.source
         told = {"heard": music_of(self.job.music.score).heard["heard"]}
         if source is None:
             return told
-        origin = origin_of(source.path) or {}
+        origin = self._origin
         made_by = {k: origin[k] for k in ("verb", "model", "model_hash", "notes") if k in origin}
         return {"name": source.path.name, "sha256": source.sha256, **told, **({"record": made_by} if made_by else {})}
 
     def _owed(self, own: Sequence[str]) -> list[str]:
         """Attributions of the model's training music, and those that the edited file passes on."""
-        source = self.job.music.source
-        before = (origin_of(source.path) or {}).get("attribution", ()) if source else ()
-        return list(dict.fromkeys([*own, *before]))
+        return list(dict.fromkeys([*own, *self._origin.get("attribution", ())]))
 
 
 def density_gap(before: Score, after: Score, selection: Selection) -> float:

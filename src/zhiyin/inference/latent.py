@@ -36,6 +36,7 @@ from zhiyin.inference.latent_space import (
 )
 from zhiyin.inference.made import Made
 from zhiyin.inference.original import check_given
+from zhiyin.provenance.disclosure import ALL, disclosed
 from zhiyin.provenance.package import Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
@@ -282,7 +283,7 @@ class Making:
         )  # fmt: skip
         (known,) = check_given([score], [np.zeros(len(score.notes), dtype=bool)], near, "", self.package)
         report = {**told, "notes": len(score.notes), "bars": score.bar_count, "originality": known}
-        return FromLatent(score, report, record | {"originality": known})
+        return FromLatent(score, report, disclosed(record | {"originality": known}, ALL))
 
 
 def _shared(package: Package, seed: int, table: np.ndarray) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from zhiyin.inference.features import standard
 from zhiyin.measures.descriptors import index_of
+from zhiyin.provenance.disclosure import listed
 
 _LEAST = 0.5
 ASPECTS: tuple[tuple[str, str, str, str], ...] = (  # kin (one aspect of each is named), descriptor, low words, high words
@@ -76,9 +77,9 @@ class Reason:
         """One line: what is shared with which liked pieces, and what other listeners liked."""
         parts = [self.said] if self.said else []
         if self.near:
-            parts.append(f"shares {_listed(self.aspects)} with {_listed([f'“{t}”' for t in self.near])}{'' if self.given else ', which you liked'}")
+            parts.append(f"shares {listed(self.aspects)} with {listed([f'“{t}”' for t in self.near])}{'' if self.given else ', which you liked'}")
         if self.others:
-            parts.append(f"liked by listeners of {_listed([f'“{t}”' for t in self.others])}")
+            parts.append(f"liked by listeners of {listed([f'“{t}”' for t in self.others])}")
         return "; ".join(parts)
 
 
@@ -118,11 +119,7 @@ def content_reason(
     if not order:
         nearest = int(shares.argmax())
         aspects = shared_aspects(piece, liked[[nearest]])
-        return Reason(aspects, (), others, f"unlike “{titles[nearest]}” on the whole; in common: {_listed(aspects)}", given)
+        return Reason(aspects, (), others, f"unlike “{titles[nearest]}” on the whole; in common: {listed(aspects)}", given)
     aspects = shared_aspects(piece, liked[order])
     near = tuple(dict.fromkeys(titles[i] for i in order))
     return Reason(aspects, near, others, given=given)
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

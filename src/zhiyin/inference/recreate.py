@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from zhiyin.errors import RecordError
 from zhiyin.formats.catalog import load
@@ -65,11 +65,14 @@ class _Asked:
         """A setting that is a whole number. Raises RecordError."""
         value = self.settings.get(name)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise RecordError(
-                "The record does not say how to make the piece again", expected=f"settings.{name}, a whole number",
-                received=repr(value), hint="it was altered, or its settings were cut off",
-            )  # fmt: skip
-        return value
+            _cut_off(f"settings.{name}, a whole number", repr(value))
+        return value  # type: ignore[no-any-return]
+
+    def need(self, *names: str) -> None:
+        """RecordError unless the settings have these."""
+        missing = [n for n in names if n not in self.settings]
+        if missing:
+            _cut_off(", ".join(f"settings.{n}" for n in names), f"none of {', '.join(missing)}")
 
     def input(self, number: int = 0) -> tuple[Score, str]:
         """The score and the file name of an input, after comparing it with what the record says."""
@@ -105,6 +108,13 @@ class _Asked:
         return inputs[number] if number < len(inputs) else {}
 
 
+def _cut_off(expected: str, received: str) -> NoReturn:
+    raise RecordError(
+        "The record does not say how to make the piece again", expected=expected, received=received,
+        hint="it was altered, or its settings were cut off",
+    )  # fmt: skip
+
+
 def recreate(record: Mapping[str, Any], package: Package | None, source: Given | Sequence[Given] | None = None) -> Score:
     """The score that a record leads to: see ``remake``."""
     return remake(record, package, source).score
@@ -119,19 +129,14 @@ def remake(record: Mapping[str, Any], package: Package | None, source: Given | S
     if verb not in _ROADS:
         raise RecordError(f"What {verb!r} made cannot be made again yet", expected=" or ".join(_ROADS), received=repr(verb))
     given = () if source is None else (source,) if isinstance(source, Path | Score) else tuple(source)
-    try:
-        found = _ROADS[verb](_Asked(record, package, given))  # type: ignore[arg-type]  # only chords has no package
-    except KeyError as missing:
-        raise RecordError(
-            "The record does not say how to make the piece again", expected=f"settings.{missing.args[0]}", received="none",
-            hint="it was altered, or an older zhiyin wrote it",
-        ) from None  # fmt: skip
+    found = _ROADS[verb](_Asked(record, package, given))  # type: ignore[arg-type]  # only chords has no package
     return found if isinstance(found, Remade) else Remade(found)
 
 
 def _composed(asked: _Asked) -> Score:
     settings, package, seed, take = asked.settings, asked.package, asked.number("seed"), asked.number("take")
     if "kinship" in settings:
+        asked.need("bars", "meter", "tempo_qpm")
         return bars_take(package, settings, take)
     given = {k: v for k, v in settings.items() if k not in _ELSEWHERE}
     options, controls = split_options(Options(), given)
@@ -175,6 +180,7 @@ def _edited(asked: _Asked) -> Remade:
     settings, seed, take = asked.settings, asked.number("seed"), asked.number("take")
     score, _ = asked.input()
     if settings.get("method") == "latent":
+        asked.need("amount", "more", "less", "part", "temperature")
         name = str(asked.record["inputs"][0].get("name", ""))
         return Remade(Neighbourhood(score, asked.package, settings).take(take).replace(metadata={"title": varied_title(name)}))
     options = EditOptions(**{f.name: settings[f.name] for f in fields(EditOptions) if f.name in settings})
@@ -188,6 +194,7 @@ def _edited(asked: _Asked) -> Remade:
 def _blended(asked: _Asked) -> Score:
     settings, step = asked.settings, asked.number("step")
     asked.number("seed")
+    asked.need("steps", "meter", "part", "temperature")
     (a, first), (b, second) = asked.input(0), asked.input(1)
     numerator, denominator = settings["meter"]
     way = Way(a, b, asked.package, (int(numerator), int(denominator)), settings["part"])

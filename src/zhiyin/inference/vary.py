@@ -112,7 +112,7 @@ def vary_job(music: Music, settings: Mapping[str, Any], style: str | None = None
     selection = _some_notes(score, whole, amount, keep, bool(settings.get("parts")), rng)
     opened, narrow = open_asked(score, selection, asked)
     placing = _place_with_contour if keep == "contour" else place
-    return Job("vary", plain, music, selection, style, narrow=_then(narrow, placing), opened=opened, join=repitched, told=told)
+    return Job("vary", plain, music, selection, style, narrow=_then(narrow, placing), opened=opened, join=repitched, pitches=True, told=told)
 
 
 def _then(first: Callable[[Run], Run] | None, second: Callable[[Run], Run]) -> Callable[[Run], Run]:

@@ -4,7 +4,8 @@
     generator:  −E[D(G(z))]
 
 Noise: one vector for the window, one for every bar, one for every part, one for every part and bar, and one for every slot of those. The outputs are binary: the
-gradient passes straight through the choice (Bengio 2013; Dong and Yang 2018). Loss after Gulrajani et al. 2017. Shapes: B
+gradient passes straight through the choice, which is drawn: noise turns into Gumbel numbers that are added to the logits (Jang et al.,
+Maddison et al. 2017; Kusner and Hernández-Lobato 2016 for GANs). Loss after Gulrajani et al. 2017. Shapes: B
 windows, K parts, N bars, 16 slots, P pitches, 2 cells.
 """
 
@@ -32,7 +33,7 @@ class GANSizes:
 
     bars: int = 4
     lines: int = 4
-    noise: int = 32
+    noise: int = 76
     width: int = 128
     slot_width: int = 64
     critic_channels: int = 32
@@ -40,6 +41,8 @@ class GANSizes:
     penalty: float = 10.0
 
     def __post_init__(self) -> None:
+        if self.noise < PITCHES + 2:
+            raise InputError("Noise out of range", expected=f"at least {PITCHES + 2} numbers", received=str(self.noise))
         if not (1 <= self.bars <= 16 and 1 <= self.lines <= 8):
             raise InputError("Window out of range", expected="1..16 bars, 1..8 parts", received=f"{self.bars} bars, {self.lines} parts")
 
@@ -97,7 +100,6 @@ class Generator(nn.Module):
             nn.init.normal_(told.weight, std=0.3)  # the noise speaks louder than what it is told
         self.mix = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(c.width, 2 * c.width), nn.LeakyReLU(0.2), nn.Linear(2 * c.width, c.width))
         self.unfold = nn.Linear(c.width, BAR_SLOTS * d)
-        self.chance = nn.Linear(c.noise, d, bias=False)
         self.together = nn.Linear(c.lines * d, c.lines * d)
         self.over_time = nn.ModuleList(nn.Conv1d(d, d, 5, padding=2 * apart, dilation=apart) for apart in (1, 2, 4))
         self.register = nn.Parameter(torch.zeros(c.lines, 1, PITCHES + 2))  # what each part chooses anyway
@@ -114,13 +116,26 @@ class Generator(nn.Module):
         x = x + self.over_bars(x.mean(1))[0][:, None]  # what the parts of a bar share, in the order of bars
         x = x + self.mix(x)
         x = self.unfold(F.leaky_relu(x, 0.2)).reshape(b, c.lines, c.bars * BAR_SLOTS, c.slot_width)
-        x = x + self.chance(slot).reshape(b, c.lines, c.bars * BAR_SLOTS, c.slot_width)
         beside = self.together(F.leaky_relu(x, 0.2).permute(0, 2, 1, 3).flatten(2))  # every part hears the others' slot
         x = (x + beside.unflatten(-1, (c.lines, c.slot_width)).permute(0, 2, 1, 3)).flatten(0, 1).transpose(1, 2)
         for layer in self.over_time:
             x = x + layer(F.leaky_relu(x, 0.2))
         out = self.out(F.leaky_relu(x.transpose(1, 2), 0.2)).reshape(b, c.lines, c.bars * BAR_SLOTS, PITCHES + 2) + self.register
-        return out.reshape(b, c.lines, c.bars, BAR_SLOTS, PITCHES + 2)
+        chance = slot.reshape(b, c.lines, c.bars * BAR_SLOTS, c.noise)[..., : PITCHES + 2]
+        return (out + gumbel(chance)).reshape(b, c.lines, c.bars, BAR_SLOTS, PITCHES + 2)
+
+    @torch.no_grad()
+    def begin_with(self, rolls: Tensor) -> None:
+        """Makes every part choose as often as in real rolls (W, K, N, 16, P, 2), before anything is learnt of their order."""
+        sounds = rolls[..., 0].flatten(2, 3)  # (W, K, T, P)
+        silent = 1 - sounds.amax(-1, keepdim=True)
+        states = torch.cat((sounds, silent), -1)
+        before = torch.cat((torch.zeros_like(states[:, :, :1]), states[:, :, :-1]), 2)
+        holds = (states * before).sum(-1) * (1 - rolls[..., 1].flatten(2, 3).amax(-1))  # (W, K, T)
+        chosen = (states * (1 - holds)[..., None]).sum((0, 2)) + 1
+        rate = holds.mean((0, 2)).clamp(0.02, 0.98)
+        self.register[:, 0, :-1] = (chosen / chosen.sum(-1, keepdim=True)).log()
+        self.register[:, 0, -1] = (rate / (1 - rate)).log()
 
     def forward(self, noise: Tensor, length: Tensor) -> Tensor:
         """A binary roll (B, K, N, 16, P, 2); gradients pass straight through. Nothing sounds past the end of a bar."""
@@ -174,6 +189,12 @@ class Critic(nn.Module):
         differ = ((found - found.mean(0)).square().mean(0) + 1e-8).sqrt().mean().expand(b, 1)
         out: Tensor = self.out(torch.cat((h, differ), 1))[:, 0]
         return out
+
+
+def gumbel(noise: Tensor) -> Tensor:
+    """Normal numbers (..., P + 2) as standard Gumbel numbers; the last as a logistic one, as "goes on" is one yes or no."""
+    share = (0.5 * (1 + torch.erf(noise * 0.5**0.5))).clamp(1e-6, 1 - 1e-6)
+    return torch.cat((-torch.log(-torch.log(share[..., :-1])), torch.log(share[..., -1:] / (1 - share[..., -1:]))), -1)
 
 
 def inside(length: Tensor) -> Tensor:

@@ -21,9 +21,9 @@ import numpy as np
 
 from zhiyin.errors import RecordError
 from zhiyin.files import atomic_write, reason_of
+from zhiyin.provenance.disclosure import ALL, DISCLOSURE
 
 RECORD_FORMAT = "record/1"
-DISCLOSURE = "Machine-composed with zhiyin (知音)."
 SIDE_SUFFIX = ".zhiyin.json"
 MARK = "zhiyin:"  # stands before a record where a format holds texts of all kinds
 MAX_RECORD_BYTES = 1 << 20
@@ -67,7 +67,8 @@ def make_record(
     verb: str, version: str, settings: Mapping[str, Any], *, model: Mapping[str, Any], model_hash: str, notes: str | Music,
     inputs: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """The record of one piece, without its originality verdict (``None`` until somebody looks).
+    """The record of one piece, without its originality verdict (``None`` until somebody looks); all of it was composed
+    (``disclosure.disclosed`` says it where only some was).
 
     settings: everything that determines it (words, controls, seed, take …); inputs: name and sha256 of the files it was
     made from; model: the package's manifest.
@@ -78,6 +79,7 @@ def make_record(
         "format": RECORD_FORMAT,
         "made_with": f"zhiyin {version}",
         "disclosure": DISCLOSURE,
+        "composed": [ALL],
         "verb": verb,
         "model": model.get("name"),
         "model_hash": model_hash,

@@ -46,7 +46,8 @@ def again_verb(
     Example: zhiyin again out/piece.mid --span 5-8 -o piece2.mid
     """
     changes: dict[str, Any] = dict(editing.parse_change(c) for c in change or ())
-    changes |= {"scale": scale, "ranges": tuple(ranges) if ranges else None, "chords": chords, "style": style}
+    flags = {"scale": scale, "ranges": tuple(ranges) if ranges else None, "chords": chords, "style": style}
+    changes |= {name: value for name, value in flags.items() if value is not None}
     desk = editing.Desk(out, soundfont, language, sign, json, quiet)
     editing.run(
         desk, input_ or file,

@@ -54,7 +54,8 @@ def run(desk: Desk, file: Path, make: Callable[[], Made[Any]], line: Callable[[M
     how = How(desk.soundfont, int(made.report["seed"]), desk.language, desk.sign, quiet)
     files = write_and_log(taken, desk.out, how)
     remarks = [r for t in taken for r in t.remarks]
-    if single and taken[0].record["inputs"] and not (taken[0].splice and taken[0].splice.fits(desk.out)):
+    edited = hasattr(made.pieces[0], "splice")
+    if single and edited and not (taken[0].splice and taken[0].splice.fits(desk.out)):
         remarks.append(f"{desk.out.name} is written anew from the score (MIDI and MusicXML keep everything else in their own format)")
     if desk.json:
         told = {"files": [str(f) for f in files], "seconds": round(time.monotonic() - began, 3), **made.report}
@@ -62,7 +63,8 @@ def run(desk: Desk, file: Path, make: Callable[[], Made[Any]], line: Callable[[M
         return
     say(f"{line(made)}; seed {made.report['seed']}", quiet=quiet)
     _tell(made.pieces, remarks, files, quiet=quiet)
-    tell_next((f"zhiyin show {files[0]} --roll roll.png", f"zhiyin log verify {files[0]} --input {file}"), quiet=quiet)
+    source = f" --input {file}" if taken[0].record["inputs"] else ""
+    tell_next((f"zhiyin show {files[0]} --roll roll.png", f"zhiyin log verify {files[0]}{source}"), quiet=quiet)
 
 
 def _tell(pieces: Sequence[Any], remarks: Sequence[str], files: Sequence[Path], *, quiet: bool) -> None:

@@ -12,6 +12,7 @@ from zhiyin.app.cli.common import say
 from zhiyin.errors import ControlError, InputError, RecordError
 from zhiyin.formats.catalog import format_of, save
 from zhiyin.formats.files import file_stem
+from zhiyin.provenance.disclosure import composed_in, disclosed
 from zhiyin.provenance.log import append, entry_of
 from zhiyin.provenance.package import file_hash
 from zhiyin.provenance.record import write_side_file
@@ -75,13 +76,15 @@ def with_file(record: Mapping[str, Any], *files: Path) -> dict[str, Any]:
     """A record that names the files its inputs came from, how those were made, and what they owe."""
     from zhiyin.formats.recorded import origin_of
 
-    inputs, owed = [], list(record["attribution"])
+    inputs, owed, earlier = [], list(record["attribution"]), []
     for file, told in zip(files, record["inputs"], strict=True):
         origin = origin_of(file) or {}
         made_by = {k: origin[k] for k in ("verb", "model", "model_hash", "notes") if k in origin}
         inputs.append({"name": file.name, "sha256": file_hash(file), **told, **({"record": made_by} if made_by else {})})
         owed += origin.get("attribution", ())
-    return {**record, "inputs": inputs, "attribution": list(dict.fromkeys(owed))}
+        earlier += composed_in(origin)
+    what = record["composed"][0] if record["composed"] else ""
+    return disclosed({**record, "inputs": inputs, "attribution": list(dict.fromkeys(owed))}, what, earlier)
 
 
 def check_way(out: Path, language: str, sign: bool, soundfont: str | None = None) -> None:
