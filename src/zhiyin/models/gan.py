@@ -158,7 +158,8 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Roll -> one number. Convolutions over time and pitch, all parts side by side; chroma and onsets beside them.
+    """Roll -> one number. Convolutions over time and pitch, all parts side by side, and what sounds together: pitch classes of every
+    beat, half bar and bar through filters that go round the circle of twelve, so that a chord is known in any key.
 
     It also sees how much the windows of a batch differ (minibatch deviation, Karras et al. 2018), so that a generator that repeats itself is told.
     """
@@ -170,8 +171,9 @@ class Critic(nn.Module):
         self.notes = nn.Conv2d(2 * c.lines, d, (BEAT, 5), (BEAT, 4), padding=(0, 2))
         self.beats = nn.Conv2d(d, 2 * d, (BEAT, 2), (BEAT, 2))
         self.more = nn.Conv2d(d, 2 * d, (BEAT, 3), (BEAT, 3))
-        self.chroma = nn.Linear(2 * c.lines * OCTAVE, d)
-        size = 2 * d * c.bars * 4 * (PITCHES // OCTAVE // 2) + 2 * d * c.bars * (PITCHES // 4 // 3) + d * c.bars * BAR_SLOTS // BEAT
+        self.chroma = nn.Conv1d(c.lines, 2 * d, OCTAVE)
+        self.chords = nn.Conv1d(2 * d, d, 1)
+        size = 2 * d * c.bars * 4 * (PITCHES // OCTAVE // 2) + 2 * d * c.bars * (PITCHES // 4 // 3) + d * c.bars * (4 + 2 + 1)
         self.length = nn.Embedding(len(BAR_LENGTHS), 2 * d)
         self.read = nn.Linear(size, 2 * d)
         self.out = nn.Linear(2 * d + 1, 1)
@@ -182,13 +184,21 @@ class Critic(nn.Module):
         x = roll.permute(0, 1, 5, 2, 3, 4).reshape(b, 2 * k, n * BAR_SLOTS, PITCHES)
         far = F.leaky_relu(self.beats(F.leaky_relu(self.octaves(x), 0.2)), 0.2)
         near = F.leaky_relu(self.more(F.leaky_relu(self.notes(x), 0.2)), 0.2)
-        folded = x.reshape(b, 2 * k, n * BAR_SLOTS // BEAT, BEAT, PITCHES // OCTAVE, OCTAVE).sum((3, 4))
-        tones = F.leaky_relu(self.chroma(folded.permute(0, 2, 1, 3).flatten(2)), 0.2)
-        found = torch.cat((far.flatten(1), near.flatten(1), tones.flatten(1)), 1)
+        found = torch.cat((far.flatten(1), near.flatten(1), self._together(roll[..., 0])), 1)
         h = F.leaky_relu(self.read(found) + self.length(length), 0.2)
         differ = ((found - found.mean(0)).square().mean(0) + 1e-8).sqrt().mean().expand(b, 1)
         out: Tensor = self.out(torch.cat((h, differ), 1))[:, 0]
         return out
+
+    def _together(self, sounds: Tensor) -> Tensor:
+        """What sounds together: (B, K, N, 16, P) -> (B, N · 7 · D)."""
+        b, k, n = sounds.shape[:3]
+        beats = sounds.reshape(b, k, n * 4, BEAT, PITCHES // OCTAVE, OCTAVE).sum((3, 4)) / BEAT  # (B, K, 4 N, 12)
+        halves = beats.unflatten(2, (n * 2, 2)).mean(3)
+        chroma = torch.cat((beats, halves, halves.unflatten(2, (n, 2)).mean(3)), 2).transpose(1, 2).flatten(0, 1)  # (B 7 N, K, 12)
+        round_ = torch.cat((chroma, chroma[..., :-1]), -1)
+        chords = F.leaky_relu(self.chords(F.leaky_relu(self.chroma(round_), 0.2)), 0.2)
+        return chords.mean(-1).unflatten(0, (b, -1)).flatten(1)
 
 
 def gumbel(noise: Tensor) -> Tensor:
