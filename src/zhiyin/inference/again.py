@@ -118,7 +118,7 @@ def _run(
         chosen = Options(**{f.name: given.pop(f.name) for f in fields(Options) if f.name in given})
         further = continue_(load(source), model=package, options=replace(chosen, takes=1), sampler=sampler, **given)
         titled = tuple(replace(p, score=with_title(p.score, Path(source).name)) for p in further.pieces)
-        return replace(further, pieces=titled)
+        return Continuation(titled, further.report)
     if verb in arranging.VERBS:
         return _arranged(verb, given, source, package, sampler)
     if verb not in EDITING or given.get("method") == "latent":
@@ -145,7 +145,7 @@ def _arranged(verb: str, given: dict[str, Any], source: str | Path, package: Pac
     options = replace(Options(**given), takes=1)
     made = arranged(load(source), Wish(verb, **wishes), model=package, seed=seed, options=options, sampler=sampler)
     titled = tuple(replace(p, score=arranging.with_title(p.score, Path(source).name, verb)) for p in made.pieces)
-    return replace(made, pieces=titled)
+    return Arrangement(titled, made.report)
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: set[str]) -> None:
