@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+import onnx
 from common import about, write
 
 from zhiyin.inference.brief import make_brief
@@ -75,6 +77,24 @@ def first_mid(style: str) -> tuple[list[float], float]:
     return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
+def weights_read(package) -> int:
+    """Bytes of weights that a row reads in float32: all that a product of the step graph takes, not the tables that rows are looked up in."""
+    graph = onnx.load(str(package.step_path), load_external_data=False).graph
+    sizes = {t.name: int(np.prod(t.dims)) for t in graph.initializer}
+    read = {n.input[1] for n in graph.node if n.op_type in ("MatMul", "Gemm")} | {i for n in graph.node if n.op_type in ("LSTM", "GRU", "RNN") for i in n.input[1:3]}
+    return 4 * sum(sizes.get(f"{name}.int8", sizes.get(name, 0)) for name in read)
+
+
+def bandwidth() -> float:
+    """Bytes a second that one core reads: best of ten sums over 256 MB."""
+    big, best = np.ones(32_000_000), 0.0
+    for _ in range(10):
+        began = time.perf_counter()
+        big.sum()
+        best = max(best, big.nbytes / (time.perf_counter() - began))
+    return best
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="default")
@@ -92,6 +112,7 @@ def main() -> None:
         speed, seconds, notes = rate(sampler, requests(package, options.style, bars, range(1)))
         lengths[bars] = {"notes": notes, "seconds": round(seconds, 2), "notes_per_second": round(speed)}
     first, memory = first_mid(options.style)
+    weights, speed_of_memory = weights_read(package), bandwidth()
     write(
         "compose_speed" + (f"_{package.name}" if package.name != "default" else ""),
         {
@@ -99,6 +120,11 @@ def main() -> None:
             "model": package.name, "model_hash": package.hash, "style": options.style or "as composed by default",
             "single_notes_per_second": {"median": round(median(single)), "all": [round(x) for x in single], "target": 500},
             "batch16_notes_per_second": {"median": round(median(batch)), "all": [round(x) for x in batch], "target": 1500},
+            "memory_bound": {
+                "weight_bytes_per_note": weights, "bytes_per_second": round(speed_of_memory), "notes_per_second_at_the_bound": round(speed_of_memory / weights),
+                "share_reached_single": round(median(single) * weights / speed_of_memory, 3), "share_reached_batch16": round(median(batch) / 16 * weights / speed_of_memory, 3),
+            },
+            "verbs_issue_targets": {"single": 1200, "batch16": 4000},
             "first_mid_seconds": {"median": round(median(first), 2), "all": [round(x, 2) for x in first], "target": 2.5},
             "largest_process_megabytes": {"value": round(memory), "target": 350},
             "by_bars": lengths,

@@ -17,7 +17,7 @@ from zhiyin.inference.sampler import Sampler
 from zhiyin.inference.session import StepSession
 from zhiyin.measures.chord_symbol import parse_chord
 from zhiyin.measures.counterpoint import counterpoint
-from zhiyin.measures.melody import find_melody, find_part
+from zhiyin.measures.melody import find_melody
 from zhiyin.score import Part, Score, notes_array, regular_bars
 
 
@@ -156,13 +156,13 @@ def test_a_melody_with_chords_in_it_is_named():
 def test_the_melody_is_found_by_name_then_by_height():
     score = small_tune()
     assert find_melody(score).part == 0 and find_melody(score).said == "melody from Flute"
-    assert find_melody(score, "cello").part == 2 and find_part(score, "3") == 2
+    assert find_melody(score, "cello").part == 2 and find_melody(score, "3").part == 2
 
 
 @pytest.mark.parametrize(
     ("verb", "wish", "error", "said"),
     [
-        (harmonise, {"melody": "Oboe"}, InputError, "There is no part 'Oboe'"),
+        (harmonise, {"melody": "Oboe"}, ControlError, "There is no part 'Oboe'"),
         (harmonise, {"melody": "Silent"}, InputError, "Part 'Silent' has no melody"),
         (harmonise, {"for_": "flute"}, ControlError, "Nothing to harmonise with"),
         (arrange, {"for_": "flute"}, ControlError, "Nothing to write beside the melody of one Flute"),

@@ -10,11 +10,22 @@ import numpy as np
 import pytest
 
 from music import tune
+from zhiyin.app.cli.classify import _print as print_verdicts
 from zhiyin.app.cli.main import main
 from zhiyin.encoding import encode
 from zhiyin.errors import ControlError, FormatError, InputError, PackageError, TrainingError
 from zhiyin.formats.catalog import load, save
-from zhiyin.inference.classify import check_table, classify, classify_files, inputs_of_files, score_files, verdicts
+from zhiyin.inference.classify import (
+    Answer,
+    check_table,
+    classify,
+    classify_files,
+    inputs_of_files,
+    score_files,
+    verdicts,
+    write_table,
+)
+from zhiyin.inference.classify import Verdict as StyleVerdict
 from zhiyin.inference.judge import Verdict, choose
 from zhiyin.inference.style_check import StyleCheck
 from zhiyin.inference.style_grams import SIZE, grams
@@ -201,6 +212,19 @@ def test_tables_and_verdicts_of_the_command(folder, package, tmp_path, capsys):
     assert main(["classify", str(file), "--model", str(package.folder), "--top", "2"]) == 0
     out = capsys.readouterr().out
     assert "style" in out and "for  " in out and "speak most for" in out
+
+
+def test_many_files_are_starred_as_one_file_is(tmp_path, capsys):
+    alone = StyleVerdict({"style": (Answer("jig", 0.9, "cre-irish"), Answer("waltz", 0.1))}, False, 0.5)
+    far = StyleVerdict({"style": (Answer("jig", 0.9, "cre-irish"),)}, True, 1.5)
+    for found in ({"a.mid": alone}, {"a.mid": alone, "b.mid": far}):
+        print_verdicts(found, quiet=False)
+        out, err = capsys.readouterr()
+        assert "jig* 90 %, waltz 10 %" in out and err.count("* known from one collection alone") == 1
+    assert "none of these (nearest: jig*)" in out
+    write_table(tmp_path / "t.csv", {"a.mid": alone}, [])
+    row = next(csv.DictReader((tmp_path / "t.csv").open()))
+    assert (row["style_1"], row["style_1_one_collection"], row["style_2_one_collection"]) == ("jig", "cre-irish", "")
 
 
 def test_no_scikit_learn_and_no_torch_at_use(folder, package):

@@ -50,7 +50,7 @@ def test_version():
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["compos"], 2, "No verb 'compos'. hint: 'compose'"),
+        (["compos"], 2, "No verb 'compos'. hint: near verbs: 'compose'"),
         (["compose", "--bars", "x"], 2, "Invalid value for '--bars'"),
         (["compose", "--bars", "0"], 1, "bars"),
         (["compose", "--bars", "1001"], 1, "bars"),
@@ -258,3 +258,48 @@ def test_train_then_compose_on_the_command_line(tmp_path):
     assert json.loads(done.stdout)["model"] == "mine"
     done = run("models", "list", "--json", env=env)
     assert {"default", "mine"} <= {m["name"] for m in json.loads(done.stdout)["models"]}
+
+
+def test_a_file_without_notes_is_shown_as_such(tmp_path, capsys):
+    empty = save(tune(2).replace(notes=tune(2).notes[:0]), tmp_path / "empty.mid")
+    assert main(["show", str(empty)]) == 0
+    told = capsys.readouterr().out
+    assert "nan" not in told and "no notes: nothing sounds in this file" in told and "none (no notes)" in told
+    assert main(["show", str(empty), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["register"] is None
+
+
+def test_a_tempo_is_shown_in_the_beat_of_the_meter(tmp_path, capsys):
+    jig = save(tune(4, meter=(6, 8)), tmp_path / "jig.mid")
+    assert main(["show", str(jig)]) == 0
+    assert "dotted quarters a minute)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["a slow waltz"], 2, "for a piece from words: zhiyin compose 'a slow waltz'"),
+        (["写一首圆舞曲"], 2, "zhiyin compose '写一首圆舞曲'"),
+        (["compose", "--style", "华尔姿"], 1, "hint: near: 华尔兹 (waltz)"),
+        (["compose", "一首探戈"], 1, "near: 'drums-latin', 'polka'"),
+        (["compose", "--soundfont", "nope"], 1, "The soundfont 'nope' is not there"),
+        (["classify", "nofile.mid"], 1, "InputError: nofile.mid is not there"),
+        (["convert", "{tune}", "-o", "x.foo"], 1, "Received '.foo'.\n"),
+        (["restore", "{tune}"], 1, "Received 'MThd'"),
+        (["show", "{folder}/tun.mid"], 1, "near names there: 'tune.mid'"),
+        (["show", "{folder}/zzz.mid"], 1, "known names there: 'tune.mid'"),
+    ],
+)
+def test_a_hurried_user_is_told_what_to_do(arguments, code, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    music = save(tune(2), tmp_path / "tune.mid")
+    assert main([a.format(tune=music, folder=tmp_path) for a in arguments]) == code
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").is_dir() or not any((tmp_path / "out").iterdir()), "nothing was written before the mistake was seen"
+
+
+@pytest.mark.parametrize("group", ["models", "corpus", "library", "evaluate", "listen"])
+def test_a_group_of_verbs_without_one_shows_them(group, capsys):
+    assert main([group]) in (0, 2)
+    out, err = capsys.readouterr()
+    assert "Missing command" not in err and "Commands:" in out + err

@@ -138,7 +138,7 @@ def test_seconds_set_the_length():
     [
         ("", {"bars": 0}, r"bars out of range. Expected 1..1000. Received 0"),
         ("", {"bars": 2000}, r"bars out of range. Expected 1..1000. Received 2000"),
-        ("", {"style": "tango"}, r"Unknown style 'tango'.*near: 'waltz', 'jig'"),
+        ("", {"style": "tango"}, r"Unknown style 'tango'.*known: 'waltz', 'jig'"),
         ("in C major in D minor", {}, r"The words contradict each other about key.*'in C major' and 'in D minor'"),
         ("a waltz in C major", {"key": "D minor"}, r"The words and the flags contradict each other about key"),
         ("", {"takes": 0}, r"takes out of range. Expected 1..64. Received 0"),

@@ -9,11 +9,14 @@ import pytest
 from fake_step import FakeGraph
 from test_plan_words import MANIFEST
 from zhiyin.encoding import encode
-from zhiyin.encoding.fields import ROW_FIELDS
+from zhiyin.encoding.fields import BAR_COLUMN, CHORD_QUALITIES, ROW_FIELDS, chord_class
 from zhiyin.encoding.layout import lay_out
 from zhiyin.errors import ControlError, InputError
+from zhiyin.inference.chord_walk import walk_chords
 from zhiyin.inference.compose import Options
 from zhiyin.inference.continue_ import continue_
+from zhiyin.inference.controls import find_key
+from zhiyin.inference.form import plan_sections
 from zhiyin.inference.nats import score_nats, windows
 from zhiyin.inference.past import kept_parts, read_past
 from zhiyin.inference.sampler import Sampler
@@ -169,3 +172,47 @@ def test_windows_count_each_input_once(length, window):
 def test_nothing_to_score():
     with pytest.raises(InputError, match=r"Nothing to score. Expected at least one piece. Received 0 pieces"):
         score_nats(PACKAGE, [], graph=FakeScore())
+
+
+def test_new_bars_are_planned_on_chords_as_people_have_them_and_old_records_on_triads():
+    past = read_past(tune(), 16)
+    column, first = BAR_COLUMN["chord"], past.first
+    plans = {tuple(past.walked("", seed).table[first:, column].tolist()) for seed in range(8)}
+    assert len(plans) > 4 and tuple(past.table[first:, column].tolist()) not in plans
+    assert all(np.array_equal(past.walked("", seed).table[:first], past.table[:first]) for seed in range(3))
+    seen = {c for plan in plans for c in plan}
+    assert len(seen) > len(set(past.table[first:, column].tolist())), "more than plain triads"
+    tonic_or_dominant = {chord_class(2, "minor"), chord_class(9, "major"), chord_class(9, "seventh")}
+    assert all(plan[-1] == chord_class(2, "minor") and plan[-2] in tonic_or_dominant for plan in plans)
+
+
+def test_the_first_new_chord_follows_the_last_one_heard():
+    sections = plan_sections(8, first=0)
+    dominant, odds = chord_class(7, "seventh"), []
+    for seed in range(60):
+        odds.append(int(walk_chords(sections, find_key("C major"), np.random.default_rng(seed), after=dominant)[0]))
+    tonic = sum(c in (chord_class(0, q) for q in CHORD_QUALITIES) for c in odds)
+    assert 20 < tonic < 60  # mostly home, not always
+
+
+def test_the_harmony_is_a_setting_of_the_record_and_its_absence_means_triads(tmp_path):
+    new = go_on(tune(), bars=8)
+    assert new.record["settings"]["harmony"] == "walk"
+    plain = go_on(tune(), bars=8, harmony="plain")
+    assert plain.record["settings"]["harmony"] == "plain"
+    with pytest.raises(ControlError, match="Unknown harmony 'jazzy'. Expected walk or plain"):
+        go_on(tune(), bars=8, harmony="jazzy")
+
+
+def test_a_record_without_harmony_is_made_again_as_it_was(monkeypatch):
+    from zhiyin.inference import recreate as recreate_module
+
+    graph = FakeGraph(window=256, stay=4.0)
+    monkeypatch.setattr("zhiyin.inference.continue_.Sampler", lambda package: Sampler(session=StepSession(graph, graph.window)))
+    for harmony in ("plain", "walk"):
+        made = go_on(tune(), bars=8, harmony=harmony)
+        record = {**made.record, "settings": dict(made.record["settings"])}
+        if harmony == "plain":
+            del record["settings"]["harmony"]
+        again = recreate_module.recreate(record, PACKAGE, tune())
+        assert np.array_equal(again.notes["pitch"], made.score.notes["pitch"]), harmony

@@ -22,6 +22,7 @@ from zhiyin.formats.engraving import (
     write_svg,
 )
 from zhiyin.formats.svg import stack
+from zhiyin.score import Mark
 
 NS = "{http://www.w3.org/2000/svg}"
 SIMPLE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -201,3 +202,10 @@ def test_the_worker_does_not_import_zhiyin() -> None:
     source = engraving._WORKER.read_text(encoding="utf-8")
     assert "import zhiyin" not in source
     assert "from zhiyin" not in source
+
+
+def test_accidentals_of_chord_symbols_are_signs_that_the_font_has():
+    score = tune(2).replace(marks=(Mark(0, "chord", "Bbm7/F#", 0), Mark(1920, "chord", "C#", 0)))
+    drawn = "".join(engrave(score))
+    assert not any(chr(c) in drawn for c in range(0xEA63, 0xEA68))
+    assert drawn.count("\ue260") == 1 and drawn.count("\ue262") == 2

@@ -13,13 +13,13 @@ from zhiyin.encoding.sixteenths import lines_of
 from zhiyin.errors import ControlError, InputError, PackageError, TrainingError
 from zhiyin.formats.catalog import load, save
 from zhiyin.inference.bars import compose_bars
-from zhiyin.models.gan import GAN, GANSizes
+from zhiyin.models.gan import GAN, GANSizes, GenerateGraph
 from zhiyin.training.adversarial import train_gan
 from zhiyin.training.recipe import Recipe, load_recipe
 from zhiyin.training.train import TrainOptions, train
 from zhiyin.training.windows import Windows
 
-TINY = {"bars": 2, "lines": 2, "noise": 6, "width": 24, "channels": 3, "critic_channels": 6, "critic_steps": 1}
+TINY = {"bars": 2, "lines": 2, "noise": 74, "width": 24, "slot_width": 6, "critic_channels": 6, "critic_steps": 1}
 RECIPE = Recipe(family="gan", steps=6, batch_pieces=6, validations=2, learning_rate=1e-3, ema=0.5, sizes=TINY)
 
 
@@ -89,8 +89,10 @@ def test_the_generator_is_binary_and_has_gradients():
     made = model.generator(model.noise(3), torch.tensor([0, 1, 2]))
     assert set(made.detach().unique().tolist()) <= {0.0, 1.0} and not made[0, :, :, 8:].any() and not made[1, :, :, 12:].any()
     assert not (made[..., 1] > made[..., 0]).any()
+    noise, length = model.noise(8), torch.arange(8) % 3
+    assert torch.equal(GenerateGraph(model)(noise, length), model.generator(noise, length).detach())
     model.generator_loss(torch.tensor([0, 1, 2])).backward()
-    assert model.generator.grow.weight.grad.abs().sum() > 0
+    assert model.generator.unfold.weight.grad.abs().sum() > 0
 
 
 def test_a_resumed_run_goes_on_as_if_it_had_never_stopped(result, tmp_path):

@@ -253,7 +253,7 @@ def test_a_listener_is_exported_and_erased(library):
     ]
     assert erase_listener(library, "Mei") == 1
     assert [r["name"] for r in list_listeners(library)] == ["Bo"] and counts(library)["event"] == 1
-    with pytest.raises(InputError, match=r"No listener 'Mei'.*near names: 'Bo'"):
+    with pytest.raises(InputError, match=r"No listener 'Mei'.*known names: 'Bo'"):
         export_listener(library, "Mei")
 
 

@@ -112,7 +112,7 @@ def test_list_finds_by_words(home, capsys):
     assert code == 0 and [r["title"] for r in found["pieces"]] == ["Tune 3"] and found["files"][0].endswith("tune-3.mid")
     assert run(capsys, "list", "%")[1]["pieces"] == []
     assert main(["library", "list", "no such"]) == 0
-    assert "nothing there" in capsys.readouterr().err
+    assert "no piece matches 'no such'" in capsys.readouterr().err
     assert len(run(capsys, "list")[1]["pieces"]) == 6
 
 

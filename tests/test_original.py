@@ -132,7 +132,7 @@ def test_drums_are_not_compared(reference):
     drums = piece.replace(parts=(Part("Drums", 0, True),))
     report = compare(drums, reference)
     assert (report.notes, report.passages, report.verdict) == (0, (), None)
-    assert "no pitched notes to compare" in str(report)
+    assert "nothing to compare: it has no pitched notes" in str(report)
     assert report.excluded == ("drum parts: their patterns are everybody's",)
 
 
@@ -204,7 +204,7 @@ def test_composing_tells_the_verdict(tmp_path):
         known = piece.report["originality"]
         assert known["level"] == "clear"
         assert known["style"] == "waltz"
-        assert known["line"].startswith("clear: closer to the training set than ")
+        assert known["line"].startswith(("clear: no passage of it was found in the 3 training pieces", "clear: the longest passage that also stands in"))
         assert known["index"]["hash"] == file_hash(tmp_path / ORIGINALITY)
         json.dumps(known)
     none = write(Package(Path("nowhere"), {**MANIFEST, "name": "stand-in", "files": {}}, "0" * 64))
@@ -274,9 +274,22 @@ def test_no_index_and_damaged_ones_have_words(tmp_path, folder):
         original(tune(4), corpus=folder, min_notes=1)
 
 
-def test_a_piece_without_notes_is_clear(folder):
+def test_a_piece_without_notes_is_told_so(folder):
     report = original(tune(4).replace(notes=notes_array()), corpus=folder)
-    assert (report.level, report.notes, report.passages) == ("clear", 0, ())
+    assert (report.level, report.notes, report.passages) == ("nothing to compare", 0, ())
+    assert report.line() == "nothing to compare: it has no notes" and "clear" not in str(report)
+    drums = original(tune(4).replace(parts=tuple(replace(p, drums=True) for p in tune(4).parts)), corpus=folder)
+    assert drums.line() == "nothing to compare: it has no pitched notes"
+    assert "left out: drum parts" in str(drums)
+
+
+def test_the_line_is_one_plain_sentence(reference):
+    copied = compare(with_passage(tune(24, 50), tune(16, 4)), reference)
+    found = copied.longest
+    assert copied.line().startswith(f"copied: the longest passage that also stands in a training piece has {found.notes} notes (bars ")
+    assert copied.line().endswith(" of people's pieces come as close to one another")
+    clear = compare(tune(16, 105), reference)
+    assert clear.line().startswith("clear: ") and ("no passage" in clear.line() or "% of people's pieces" in clear.line())
 
 
 def test_many_files_on_the_command_line(tmp_path, folder, capsys):
@@ -287,8 +300,8 @@ def test_many_files_on_the_command_line(tmp_path, folder, capsys):
     files = [str(good), str(other), str(bad)]
     assert main(["original", *files, "--corpus", str(folder)]) == 3
     said = capsys.readouterr()
-    assert f"{good}: copied: closer to the training set than" in said.out
-    assert f"{other}: clear: closer to the training set than" in said.out
+    assert f"{good}: copied: the longest passage that also stands in" in said.out
+    assert f"{other}: clear: " in said.out
     assert f"failed: {bad}: {bad} is damaged" in said.err
     assert main(["original", *files, "--corpus", str(folder), "--json"]) == 3
     told = json.loads(capsys.readouterr().out)

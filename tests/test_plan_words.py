@@ -6,7 +6,7 @@ import pytest
 from zhiyin.corpus.styles import STYLES
 from zhiyin.encoding.fields import BAR_COLUMN, BAR_SIZES, CADENCES, LETTERS
 from zhiyin.errors import ControlError
-from zhiyin.inference.brief import make_brief
+from zhiyin.inference.brief import make_brief, tempo_said
 from zhiyin.inference.controls import Controls, check_controls, find_form, find_key, find_meter, find_named, merge
 from zhiyin.inference.form import default_form, plan_sections, returns, section_lengths, style_form, vary_returns
 from zhiyin.inference.harmony import plan_chords
@@ -79,7 +79,7 @@ def test_styles_nobody_has_are_refused_with_the_nearest_in_meaning():
     known = [{"name": n} for n in ("hymn", "folk-song", "prelude")]
     with pytest.raises(ControlError, match="Unknown style 'Lullaby'.*nearest in meaning: 'folk-song'; by spelling"):
         find_named("style", "Lullaby", known)
-    with pytest.raises(ControlError, match="hint: near: ") as caught:
+    with pytest.raises(ControlError, match="hint: known: 'hymn', 'folk-song', 'prelude'") as caught:
         find_named("style", "zither", known)
     assert "meaning" not in str(caught.value)
     house = {name for row in NEAR_IN_MEANING.values() for name in row}
@@ -126,7 +126,7 @@ def test_style_follows_parts_and_meter_when_none_is_said():
     ("controls", "text"),
     [
         ({"style": "walz"}, r"Unknown style 'walz'.*near: 'waltz'"),
-        ({"style": "tango"}, r"Unknown style 'tango'.*near: 'waltz', 'jig'"),
+        ({"style": "tango"}, r"Unknown style 'tango'.*known: 'waltz', 'jig'"),
         ({"key": "H minor"}, r"Unknown key 'H minor'.*near: "),
         ({"key": "G# major"}, r"No key signature for 'G# major'.*Received 8 sharps"),
         ({"meter": "3/5"}, r"Unknown meter '3/5'.*near: .*'3/4'"),
@@ -291,3 +291,19 @@ def test_instruments_by_name_program_and_ensemble():
     assert part_instrument("Tenor", 52).low == 48
     assert part_instrument("Violin 2", 40).single
     assert part_instrument("", 88).name == "Program 88"
+
+
+@pytest.mark.parametrize(
+    ("tempo", "meter", "said"),
+    [(186, (6, 8), "124 dotted quarters a minute"), (76, (3, 2), "38 halves a minute"), (120, (3, 4), "120 quarters a minute"), (120, (4, 3), "120 quarters a minute")],
+)  # fmt: skip
+def test_tempos_are_said_in_the_beat_of_the_meter(tempo, meter, said):
+    assert tempo_said(tempo, meter) == said
+    if meter == (6, 8):
+        assert f"tempo {brief(meter='6/8').tempo_qpm / 1.5:.0f} dotted quarters a minute" in brief(meter="6/8").assumed
+
+
+def test_names_are_taken_in_chinese_and_by_surname():
+    assert [find_key(n).name for n in ("D小调", "降E大调", "升C小调", "G大调")] == ["D minor", "Eb major", "C# minor", "G major"]
+    people = [{"name": "Chopin, Fryderyk"}, {"name": "Bach, Johann Sebastian"}]
+    assert [find_named("composer", n, people)["name"].split(",")[0] for n in ("chopin", "肖邦", "Bach", "巴赫", "Bach, Johann Sebastian")] == ["Chopin", "Chopin", "Bach", "Bach", "Bach"]

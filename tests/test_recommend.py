@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from music import tune
 from zhiyin.app.cli.main import main
@@ -14,12 +16,13 @@ from zhiyin.errors import InputError
 from zhiyin.formats.catalog import save
 from zhiyin.inference.bring import rate
 from zhiyin.inference.features import features, heard_columns, scale, standard
-from zhiyin.inference.reasons import ASPECTS, shared_aspects
+from zhiyin.inference.reasons import ASPECTS, content_reason, shared_aspects
 from zhiyin.inference.recommend import recommend
 from zhiyin.library import open_library
 from zhiyin.library.events import Event, store_events
 from zhiyin.library.listeners import make_listener
 from zhiyin.library.pieces import find_piece
+from zhiyin.library.schema import PIECE
 from zhiyin.measures.descriptors import NAMES, index_of
 from zhiyin.recommenders.nearest import Nearest
 
@@ -139,6 +142,26 @@ def test_like_a_file_without_a_library_looks_beside_it(folder, tmp_path, monkeyp
     assert not (tmp_path / "library.sqlite").exists()
 
 
+def test_every_piece_has_a_reason_in_musical_words_and_none_is_without_notes(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ZHIYIN_HOME", str(tmp_path / "home"))
+    empty = tune(4).replace(notes=tune(4).notes[:0])
+    save(empty, tmp_path / "empty.mid")
+    found = recommend(like=[folder / "waltz-0.musicxml"], among=[folder, tmp_path / "empty.mid"], count=20)
+    assert len(found.items) == 11 and not any("empty" in i.files[0] for i in found.items)
+    assert [Path(f).name for f, _ in found.failures] == ["empty.mid"] and "empty.mid has no notes" in found.failures[0][1]
+    reasons = [str(i.reason) for i in found.items]
+    assert all(i.reason.aspects and a in r for i, r in zip(found.items, reasons) for a in i.reason.aspects)
+    with pytest.raises(InputError, match="Nothing to be like. Expected scores with notes that can be read. Received empty.mid has no notes"):
+        recommend(like=[tmp_path / "empty.mid"], among=[folder])
+
+
+def test_a_piece_without_notes_in_an_old_library_is_left_out(library, folder):
+    with library.write() as connection:
+        connection.execute(update(PIECE).where(PIECE.c.title == "Tune 3").values(notes=0))
+    found = recommend(like=[folder / "waltz-0.musicxml"], library=library, count=20)
+    assert found.items and all(i.title != "Tune 3" for i in found.items)
+
+
 def test_like_a_file_among_named_files(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("ZHIYIN_HOME", str(tmp_path))
     (tmp_path / "broken.mid").write_bytes(b"MThd")
@@ -205,12 +228,14 @@ def test_features_have_length_one_and_know_nothing_of_velocity_or_program():
 def test_reasons_name_what_is_shared_and_uncommon():
     mean, spread = scale()
     liked, piece = np.tile(mean, (3, 1)), mean.copy()
-    assert shared_aspects(piece, liked) == ()
+    assert shared_aspects(piece, liked)[0] == "about the same tempo"  # nothing uncommon is shared: that in which they differ least
     for row in (piece, *liked):
         row[index_of("meter_triple")] += 2 * spread[index_of("meter_triple")]
         row[index_of("tempo")] -= spread[index_of("tempo")]
     assert shared_aspects(piece, liked) == ("triple time", "a slow tempo")
     assert {d for _, d, _, _ in ASPECTS} <= set(NAMES) and len(ASPECTS) > 30
+    unlike = content_reason(piece, liked, np.array([-0.3, -0.1, -0.2]), ["A", "B", "C"], given=True)
+    assert str(unlike) == "unlike “B” on the whole; in common: triple time and a slow tempo"
 
 
 def test_popularity_counts_what_others_like_and_not_what_they_dislike(library, folder):

@@ -189,7 +189,7 @@ ALL = torch.ones(1, 4, dtype=torch.bool)
 
 def test_uniform_numbers_draw_with_the_given_probabilities():
     grid = (np.arange(1000) + 0.5) / 1000
-    drawn = np.array([int(draw(u).take(0, LOGITS, ALL)[0]) for u in grid])
+    drawn = np.array([int(draw(u).fields()[0].take(LOGITS, ALL)[0]) for u in grid])
     assert np.bincount(drawn, minlength=4).tolist() == [100, 200, 400, 300]
 
 
@@ -198,12 +198,12 @@ def test_uniform_numbers_draw_with_the_given_probabilities():
     [({"top_p": 0.5}, {2, 3}), ({"top_p": 0.0}, {2}), ({"min_p": 0.6}, {2, 3}), ({"temperature": 0.0}, {2})],
 )
 def test_top_p_min_p_and_temperature_keep_the_probable(settings, kept):
-    drawn = {int(draw(u, **settings).take(0, LOGITS, ALL)[0]) for u in np.linspace(0, 0.9999999, 200)}
+    drawn = {int(draw(u, **settings).fields()[0].take(LOGITS, ALL)[0]) for u in np.linspace(0, 0.9999999, 200)}
     assert drawn == kept
 
 
 def test_nats_are_those_under_the_mask_at_temperature_one():
     legal = torch.tensor([[True, True, False, False]])
-    value, nats = draw(0.99, temperature=0.2).take(0, LOGITS, legal)
+    value, likelihood = draw(0.99, temperature=0.2).fields()[0].take(LOGITS, legal)
     assert int(value) in (0, 1)
-    assert float(nats) == pytest.approx(-np.log([1 / 3, 2 / 3][int(value)]), abs=1e-5)
+    assert float(likelihood) == pytest.approx(np.log([1 / 3, 2 / 3][int(value)]), abs=1e-5)

@@ -193,6 +193,15 @@ def test_folder_to_package_to_music_to_fine_tuned_package(tmp_path):
     )
     assert now < was  # on the pieces it was tuned on; one held-out tune would be luck
     assert np.isfinite(tuned.old_before) and np.isfinite(tuned.old_after)
+    stage = recipe.replace(steps=30, learning_rate=2e-3, given_share=0.5, sizes={})
+    further = fine_tune(
+        tmp_path / "run" / "corpus", package, recipe=stage, options=TrainOptions(out=tmp_path / "further", run_folder=tmp_path / "run3")
+    )
+    manifest = further.package.manifest
+    assert manifest["collections"] == package.manifest["collections"] and manifest["sizes"] == package.manifest["sizes"]
+    assert manifest["recipe"]["given_share"] == 0.5 and further.steps == 30
+    with pytest.raises(TrainingError, match="Family and recipe differ.*a recipe of the family lstm"):
+        fine_tune(tmp_path / "run" / "corpus", package, recipe="default-further", options=TrainOptions(run_folder=tmp_path / "run4"))
 
 
 def test_new_labels_take_free_classes(corpus):

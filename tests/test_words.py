@@ -121,7 +121,7 @@ def test_assumptions_are_listed():
 
 
 def test_a_kind_of_music_that_the_model_lacks_is_refused_with_near_names():
-    with pytest.raises(ControlError, match=r"No style 'tango' in this model. .*near: ") as e:
+    with pytest.raises(ControlError, match=r"No style 'tango' in this model. .*known: ") as e:
         read("write me a tango")
     assert "'jig'" in str(e.value) or "'waltz'" in str(e.value)
     with pytest.raises(ControlError, match="No style '探戈'"):
@@ -164,3 +164,41 @@ def test_every_word_of_the_tables_is_understood_alone():
 
 def test_stop_words_say_nothing():
     assert read(" ".join(sorted(STOP_WORDS))).controls.said() == {}
+
+
+DRUMS: list[dict] = [
+    {"name": f"drums-{name}", "title": f"{name} drums", "name_zh": f"{zh}鼓", "synonyms": [f"{name} beat", name, zh], "defaults": {"parts": [["Drums", 128]]}}
+    for name, zh in (("jazz", "爵士"), ("rock", "摇滚"))
+] + [{"name": "drums", "title": "drum groove", "name_zh": "鼓点", "synonyms": ["groove", "drums", "节奏"], "defaults": {"parts": [["Drums", 128]]}}]  # fmt: skip
+
+
+def read_with_drums(text):
+    return parse_words(text, [*STYLES, *DRUMS], COMPOSERS)
+
+
+@pytest.mark.parametrize("text", ["slow jazz ballad", "慢速爵士抒情曲", "jazz", "a jazz tune without drums", "a jazz tune for flute and drums", "摇滚小提琴"])
+def test_a_genre_known_as_drums_alone_is_not_taken_for_a_melodic_request(text):
+    words = read_with_drums(text)
+    assert words.controls.style is None
+    said = next(i for i in words.ignored if "this model knows it as drums alone" in i)
+    assert said.split(" (")[0] in ("jazz", "爵士", "摇滚") and "add “" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "style"),
+    [("jazz drums", "drums-jazz"), ("a rock groove, 8 bars", "drums-rock"), ("rock beat", "drums-rock"), ("爵士鼓", "drums-jazz"), ("一段摇滚鼓点", "drums-rock"),
+     ("groove", "drums"), ("a jazz waltz", "waltz"), ("爵士圆舞曲", "waltz"), ("节奏欢快的圆舞曲", "waltz")],
+)  # fmt: skip
+def test_drums_are_taken_where_drums_are_said(text, style):
+    words = read_with_drums(text)
+    assert words.controls.style == style and all("drums alone" in i for i in words.ignored)
+
+
+def test_the_style_assumed_for_drums_is_one_of_drums_and_for_nothing_else():
+    from zhiyin.inference.brief import make_brief
+    from zhiyin.inference.controls import Controls
+
+    manifest = {"styles": [{"id": 1, "n": 9, "name": "waltz", "defaults": {"parts": [["", 0]], "meters": {"3/4": 9}}}, *({"id": 2, "n": 1, **d} for d in DRUMS)]}
+    assert make_brief(Controls(parts=("drums",)), manifest, 1).style.startswith("drums")
+    assert make_brief(Controls(parts=("drum",), meter="3/4"), manifest, 1).style.startswith("drums")
+    assert make_brief(Controls(parts=("flute",), meter="4/4"), manifest, 1).style == "waltz"

@@ -99,3 +99,17 @@ def test_the_verbs(tmp_path, capsys):
     assert main(["compress", str(path), "--lossless", "-o", str(tmp_path / "a.zip")]) == 1
     assert "compress writes .zyz files. Expected a name that ends in .zyz. Received a.zip" in capsys.readouterr().err
     assert main(["compress", str(path), "--lossless"]) == 0 and "100.00% of the notes come back" in capsys.readouterr().out
+
+
+def test_sizes_are_said_as_smaller_or_larger(tmp_path, capsys):
+    from zhiyin.app.cli.compress import _size
+    from zhiyin.app.cli.main import main
+
+    assert [_size(x) for x in (1.636, 0.841, 1.0)] == ["1.64 times smaller than", "1.19 times larger than", "as large as"]
+    score = tune(8, seed=2)
+    notes = score.notes.copy()
+    notes["onset"][1:] += 3  # off the grid
+    path = save(score.replace(notes=notes), tmp_path / "a.mid")
+    assert main(["compress", str(path), "--lossless"]) == 0
+    said = capsys.readouterr().err
+    assert "onsets moved to the grid (by at most 0.00" in said and "largest_move" not in said

@@ -74,8 +74,44 @@ class RecordError(ZhiyinError):
     """A record of how a piece was made, a log or a signature that is missing, damaged or altered."""
 
 
+_ALIKE = 0.6  # of the letters of two names that match (difflib's own default), from which one is near the other
+_PART = 0.8  # a name that holds the other counts as so much alike at least
+_LISTED = 12  # known names that are listed where none is near
+
+
 def near_names(name: str, known: Iterable[str], count: int = 5) -> str:
-    """The known names nearest to ``name``, quoted and joined, for hints (all of them when few)."""
+    """The known names nearest to ``name``, quoted and joined, for hints; where none is near, those that there are."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=count, cutoff=0.4) or names[: 4 * count]
-    return ", ".join(repr(n) for n in near)
+    near = nearest(name, names, count)
+    if near or len(names) <= _LISTED:
+        return ", ".join(repr(n) for n in near or names)
+    return ", ".join(repr(n) for n in names[: _LISTED - 1]) + f" and {len(names) - _LISTED + 1} more"
+
+
+def near_only(name: str, known: Iterable[str], noun: str = "", count: int = 5) -> str:
+    """``near_hint`` where a name is near, else nothing: for errors that list the known names already."""
+    hint = near_hint(name, list(known), noun, count)
+    return hint if hint.startswith("near") else ""
+
+
+def near_hint(name: str, known: Iterable[str], noun: str = "", count: int = 5) -> str:
+    """A hint that says "near titles: …" only where a known name is near, else "known titles: …". noun: what is named."""
+    names = list(known)
+    label = "near" if nearest(name, names, count) else "known"
+    return f"{label}{noun and ' '}{noun}: {near_names(name, names, count) or 'none'}"
+
+
+def nearest(name: str, names: list[str], count: int) -> list[str]:
+    """Names that differ little from ``name`` in their letters, or hold it, or are held by it, the most alike first; capitals do not count."""
+    match = difflib.SequenceMatcher()
+    match.set_seq2(wanted := name.casefold().strip())
+    found = []
+    for at, other in enumerate(names):
+        match.set_seq1(own := other.casefold())
+        held = min(len(own), len(wanted)) > 2 and (own in wanted or wanted in own)
+        alike = _PART + (1 - _PART) * min(len(own), len(wanted)) / max(len(own), len(wanted), 1) if held else 0.0
+        if match.real_quick_ratio() >= _ALIKE and match.quick_ratio() >= _ALIKE:
+            alike = max(alike, match.ratio())
+        if alike >= _ALIKE:
+            found.append((-alike, at, other))
+    return [other for _, _, other in sorted(found)[:count]]

@@ -18,7 +18,7 @@ from zhiyin.corpus.chunks import one_piece
 from zhiyin.corpus.optout import OptOut, OptOuts, add, opt_out_of, opt_outs, undo, user_list
 from zhiyin.corpus.reading import read_scores
 from zhiyin.corpus.store import Corpus, Piece, open_corpus, read_lines, write_array, write_json, write_lines
-from zhiyin.errors import CorpusError, near_names
+from zhiyin.errors import CorpusError, near_hint
 from zhiyin.files import reason_of
 from zhiyin.provenance.package import file_hash
 from zhiyin.provenance.record import now
@@ -81,7 +81,7 @@ def _found(piece: str, corpus: Corpus | None) -> list[tuple[Mapping[str, Any], n
         f"No piece {piece!r}",
         expected="an id or path of the corpus, or a score file",
         received="no such piece" if corpus else "no such file, and no corpus to look in (--corpus)",
-        hint=f"near ones: {near_names(piece, [p.id for p in table], 3)}" if table else "name the corpus with --corpus",
+        hint=near_hint(piece, [p.id for p in table], "ones", count=3) if table else "name the corpus with --corpus",
     )
 
 

@@ -18,6 +18,11 @@ LOWEST, PITCHES = 28, 72  # MIDI numbers 28..99
 ROLL = "bar-roll/1"
 
 
+def noise_vectors(bars: int, lines: int) -> int:
+    """How many noise vectors a window is grown from: itself, its bars, its parts, each bar of each part, each slot of those."""
+    return 1 + bars + lines + bars * lines * (1 + BAR_SLOTS)
+
+
 def in_range(grid: np.ndarray) -> np.ndarray:
     """Which windows of lines (W, N, 16, K) a roll can hold: bool (W,)."""
     struck = (grid >= FIRST_PITCH) & (grid != NONE)

@@ -6,7 +6,9 @@ Spelling, voices, staves and marks are no part of the rows; quantize keeps them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +44,22 @@ class QuantizeReport:
     split_bars: int = 0  # bars longer than 16 quarters, cut
     dropped_bars: int = 0  # empty bars beyond the longest step rows can say
     nominal_grid: bool = False  # played-in timing taken as if it were written
+
+
+_WORDS = {
+    "moved": "{} onsets moved to the grid", "capped": "{} durations changed to one that rows can say", "merged": "{} doubled notes made one",
+    "cut": "{} notes shortened where their pitch is struck again", "dropped_graces": "{} grace notes left out",
+    "dropped_notes": "{} notes of parts beyond the limit left out", "dropped_parts": "{} parts left out", "split_bars": "{} long bars cut",
+    "dropped_bars": "{} empty bars left out",
+}  # fmt: skip
+
+
+def quantize_words(changed: Mapping[str, Any]) -> list[str]:
+    """What quantize changed, in words, from a report's fields (those that are 0 or not there are left out)."""
+    said = [words.format(f"{changed[name]:,}") for name, words in _WORDS.items() if changed.get(name)]
+    if changed.get("moved") and changed.get("largest_move"):
+        said[0] += f" (by at most {changed['largest_move']:.2g} quarters)"
+    return [*said, *(["played-in timing taken as if it were written"] if changed.get("nominal_grid") else [])]
 
 
 def quantize(score: Score, *, close_gaps: bool = True) -> tuple[Score, QuantizeReport]:

@@ -17,6 +17,7 @@ import numpy as np
 from zhiyin.formats.abc_tune import LETTERS, parse_key
 from zhiyin.formats.files import atomic_write
 from zhiyin.formats.limits import LIMITS, check
+from zhiyin.formats.meters import with_written_meters
 from zhiyin.provenance.record import MARK, record_text
 from zhiyin.score import UNKNOWN_KEY, UNSPELLED, Mark, Score
 
@@ -56,7 +57,7 @@ def abc_text(score: Score, *, record: Mapping[str, Any] | None = None) -> str:
     """The text that ``write_abc`` writes."""
     for quantity, count in (("notes", len(score.notes)), ("bars", len(score.bars)), ("parts", len(score.parts))):
         check(quantity, count, LIMITS["abc"], "the score")
-    score = _on_grid(score)
+    score = _on_grid(with_written_meters(score, "ABC"))
     lines = _header(score)
     if record is not None:
         told = [f"% {_line(str(record['disclosure']))}"] if record.get("disclosure") else []

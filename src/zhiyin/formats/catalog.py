@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zhiyin.errors import FormatError, InputError, near_names
+from zhiyin.errors import FormatError, InputError, near_only
 from zhiyin.score import NOTE, Part, Score, meter_ticks, regular_bars
 from zhiyin.score.repeats import expand_repeats as unfolded
 
@@ -98,7 +98,7 @@ def format_of(path: str | Path) -> Format:
         f"{path} has an unknown suffix",
         expected="one of " + " ".join(FORMATS),
         received=repr(suffix) if suffix else "none",
-        hint=f"near ones: {near_names(suffix, FORMATS, 3)}" if suffix else "the suffix chooses the format",
+        hint=near_only(suffix, FORMATS, "ones", count=3) if suffix else "the suffix chooses the format",
     )
 
 

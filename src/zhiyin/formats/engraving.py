@@ -34,6 +34,8 @@ from zhiyin.score.score import Score
 _WORKER = Path(__file__).with_name("engraving_worker.py")
 _ABOUT_LAYOUT = ("Justification", "System full width", "Non-justifiable width", "Drawing justifiable width")
 _MAX_ANSWER = 256 * 2**20  # bytes of SVG taken from the worker
+_ACCIDENTALS = {0xEA63: 0xE264, 0xEA64: 0xE260, 0xEA65: 0xE261, 0xEA66: 0xE262, 0xEA67: 0xE263}  # of chord symbols (figured-bass signs) -> those of notes, which our font has
+_RAISED = 0.16  # of their size
 _TITLE, _SMALL = 800, 405  # letter heights in verovio's units, in which a staff is 720 high
 
 
@@ -256,10 +258,25 @@ def _settle_texts(inner: ET.Element) -> None:
             if span.get("font-family") in ("Leipzig", "Bravura"):
                 span.set("font-family", f"'{MUSIC_FONT}', Leipzig, Bravura")
                 needs_font = True
+        for line in text.iter():
+            _settle_accidentals(line)
     if needs_font:
         style = ET.Element(tag("style"))
         style.text = font_face()
         inner.insert(0, style)
+
+
+def _settle_accidentals(line: ET.Element) -> None:
+    """Accidentals of chord symbols among the spans of a line, in signs that our font has; these stand lower, so they are raised."""
+    lowered = 0
+    for span in line:
+        if lowered:
+            span.set("dy", str(lowered))
+        text = span.text or ""
+        changed, size = text.translate(_ACCIDENTALS), re.match(r"\d+", span.get("font-size", ""))
+        if (lowered := round(_RAISED * int(size[0])) if changed != text and size else 0):
+            span.set("dy", str(-lowered))
+        span.text = changed
 
 
 def _heading(title: str, composer: str, width: float) -> tuple[ET.Element, int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from zhiyin.errors import FormatError, InputError, near_names
+from zhiyin.errors import FormatError, InputError, near_hint, nearest
 from zhiyin.files import atomic_path, atomic_write, reason_of
 
 __all__ = ["atomic_path", "atomic_write", "read_bytes"]
@@ -38,12 +38,16 @@ def read_bytes(path: str | Path, limit_bytes: int) -> bytes:
 
 
 def _neighbours(path: Path) -> str:
-    """Names near the missing one, so that a typing error is seen at once."""
+    """Names near the missing one (a common suffix makes none near), so that a typing error is seen at once."""
     try:
-        names = sorted(p.name for p in path.parent.iterdir())[:2000]
+        names = sorted(p.name for p in path.parent.iterdir() if not p.name.startswith("."))[:2000]
     except OSError:
         return f"the folder {path.parent} is not there either"
-    return f"near names there: {near_names(path.name, names, count=3)}" if names else "its folder is empty"
+    stems = nearest(path.stem, sorted({Path(n).stem for n in names}), 3)
+    near = sorted((n for n in names if Path(n).stem in stems), key=lambda n: (stems.index(Path(n).stem), Path(n).suffix != path.suffix))[:3]
+    if near:
+        return "near names there: " + ", ".join(map(repr, near))
+    return near_hint("", names, "names there") if names else "its folder is empty"
 
 
 def file_stem(title: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from zhiyin.formats import musicxml_marks as words
+from zhiyin.formats.meters import with_written_meters
 from zhiyin.formats.notation import RESOLUTION, STEP, UNIT
 from zhiyin.score.score import BAR, Score
 
@@ -40,8 +41,8 @@ class Page:
 
 
 def page_of(score: Score) -> Page:
-    """Puts a score on the page's grid and adds bars where notes sound past the last one."""
-    score = _with_bars_to_end(score)
+    """Puts a score on the page's grid and adds bars where notes sound past the last one; every meter is one that MusicXML can say."""
+    score = with_written_meters(_with_bars_to_end(score), "MusicXML")
     scale = RESOLUTION / score.ticks_per_quarter
     notes = score.notes
     starts = notes["onset"].astype(np.int64)
@@ -82,7 +83,7 @@ def _on_grid(times: np.ndarray) -> np.ndarray:
     for grid in (UNIT, STEP, RESOLUTION // 20, RESOLUTION // 28, RESOLUTION // 36):
         fine |= (whole % grid == 0) & (np.abs(times - whole) < 1e-6)
     coarse = np.floor(times / STEP + 0.5).astype(np.int64) * STEP
-    return np.where(fine, whole, coarse) if fine.mean() > 0.98 else coarse
+    return np.where(fine, whole, coarse) if len(fine) and fine.mean() > 0.98 else coarse
 
 
 def barlines(page: Page) -> tuple[dict[int, str], dict[int, str]]:

@@ -31,12 +31,13 @@ from zhiyin.inference.request import make_sampling
 from zhiyin.inference.sampler import Sampler, Written
 from zhiyin.measures.counterpoint import counterpoint
 from zhiyin.measures.key import with_keys
-from zhiyin.measures.melody import find_melody, part_title, skyline
+from zhiyin.measures.melody import find_melody, skyline
 from zhiyin.measures.playability import Problem, find_problems
 from zhiyin.provenance.disclosure import disclosed, listed
 from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Part, Score
+from zhiyin.score.named_parts import part_title
 from zhiyin.version import __version__
 
 VERBS = ("harmonise", "accompany", "arrange")

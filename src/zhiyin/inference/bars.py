@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from zhiyin.encoding import EncodedPiece, decode
-from zhiyin.encoding.bar_roll import ROLL, rows_of_roll
+from zhiyin.encoding.bar_roll import ROLL, noise_vectors, rows_of_roll
 from zhiyin.encoding.fields import BAR_COLUMN, BAR_FIELDS, CONTROLS, STEPS_PER_QUARTER, tempo_class
 from zhiyin.encoding.rows import with_bars_left
 from zhiyin.encoding.sixteenths import BAR_LENGTHS
@@ -81,7 +81,7 @@ def bars_take(package: Package, settings: Mapping[str, Any], take: int) -> Score
 
 
 def sample_rolls(package: Package, noise: np.ndarray, length: int) -> np.ndarray:
-    """noise (W, 1 + N + K + K N, Z) -> rolls uint8 (W, K, N, 16, P, 2) of bars of one length class."""
+    """noise (W, V, Z) -> rolls uint8 (W, K, N, 16, P, 2) of bars of one length class."""
     graph, out = open_graph(package.graph_path(GENERATE)), []
     for at in range(0, len(noise), BATCH):
         part = noise[at : at + BATCH].astype(np.float32)
@@ -92,7 +92,7 @@ def sample_rolls(package: Package, noise: np.ndarray, length: int) -> np.ndarray
 def noise_shape(package: Package) -> tuple[int, int]:
     """(vectors, numbers of each) that a window of a package is made from."""
     s = package.manifest["sizes"]
-    return 1 + s["bars"] + s["lines"] + s["bars"] * s["lines"], s["noise"]
+    return noise_vectors(s["bars"], s["lines"]), s["noise"]
 
 
 def _piece(package: Package, table: np.ndarray, meter: tuple[int, int], rng: np.random.Generator, kinship: float) -> Score:

@@ -14,7 +14,9 @@ import numpy as np
 
 from zhiyin.encoding.fields import DENSITY_EDGES, DRUM_PROGRAM, REGISTER_EDGES, level
 from zhiyin.errors import ControlError
+from zhiyin.formats.notation import Meter
 from zhiyin.inference.controls import MAX_BARS, Controls, Key, check_controls, find_key, find_meter, find_named
+from zhiyin.inference.drum_words import drums_only
 from zhiyin.inference.form import Section, default_form, plan_sections, style_form
 from zhiyin.inference.instruments import VOICE, Instrument, find_parts, numbered, part_instrument, voice_name, within
 from zhiyin.inference.titles import make_title
@@ -109,7 +111,8 @@ def _form_draws(seed: int) -> np.random.Generator:
 
 
 def _style(controls: Controls, manifest: Mapping[str, Any], assumed: list[str]) -> Mapping[str, Any]:
-    """The style asked for, else the one that fits parts and meter best (the package's default first)."""
+    """The style asked for, else the one that fits parts and meter best (the package's default first): drums alone a style of drums,
+    and nothing else one."""
     styles: Sequence[Mapping[str, Any]] = manifest.get("styles", ())
     if controls.style:
         found = find_named("style", controls.style, styles)
@@ -118,14 +121,15 @@ def _style(controls: Controls, manifest: Mapping[str, Any], assumed: list[str]) 
         return found
     if not styles:
         return {}
-    count = len(find_parts(controls.parts)) if controls.parts else 0
+    asked = find_parts(controls.parts) if controls.parts else ()
+    count, drums = len(asked), bool(asked) and all(p.program == DRUM_PROGRAM for p in asked)
     preferred = str(manifest.get("default_style", ""))
 
     def fit(style: Mapping[str, Any]) -> tuple[float, ...]:
         habits = style.get("defaults", {})
         same_parts = not count or len(habits.get("parts", ())) == count
         same_meter = not controls.meter or controls.meter in habits.get("meters", {})
-        return (same_parts, same_meter, style["name"] == preferred, style.get("n", 0))
+        return (drums_only(style) == drums, same_parts, same_meter, style["name"] == preferred, style.get("n", 0))
 
     best = max(styles, key=fit)
     assumed.append(f"style {best['name']}")
@@ -205,20 +209,20 @@ def _time(
                 received=f"{controls.seconds:g} seconds, which would need {tempo / beat:.0f} beats a minute",
                 hint="leave one of bars and seconds out",
             )
-        assumed.append(f"tempo {tempo:.0f} quarters a minute")
+        assumed.append(f"tempo {tempo_said(tempo, meter)}")
         return tempo, _tempo_word(controls, tempo / beat), int(controls.bars)
     tempo = _tempo(controls, habits, beat)
     if not (controls.bars or controls.seconds or controls.tempo_qpm or controls.tempo_range):
         tempo = _about_a_minute(tempo, habits, quarters, beat)
     if controls.tempo_qpm is None:
-        assumed.append(f"tempo {tempo:.0f} quarters a minute")
+        assumed.append(f"tempo {tempo_said(tempo, meter)}")
     bars = int(controls.bars or 0)
     if controls.bars and controls.seconds:
         length = controls.bars * quarters * 60 / tempo
         if abs(length / controls.seconds - 1) > 0.15:
             raise ControlError(
                 "Bars, seconds and tempo contradict each other",
-                expected=f"about {length:.0f} seconds for {bars} bars at {tempo:g} quarters a minute",
+                expected=f"about {length:.0f} seconds for {bars} bars at {tempo_said(tempo, meter)}",
                 received=f"{controls.seconds:g} seconds",
                 hint="leave one of the three out",
             )
@@ -267,6 +271,12 @@ def beat_quarters(meter: tuple[int, int]) -> float:
     if denominator >= 8 and numerator % 3 == 0 and numerator > 3:
         return 12 / denominator
     return {1: 4.0, 2: 2.0}.get(denominator, 1.0)
+
+
+def tempo_said(tempo_qpm: float, meter: tuple[int, int]) -> str:
+    """A tempo as the score's mark counts it: "109 dotted quarters a minute" in 6/8."""
+    value, dots, quarters = Meter(*meter).beat
+    return f"{tempo_qpm / quarters:.0f} {'dotted ' * dots}{'halves' if value == 'half' else value + 's'} a minute"
 
 
 def _tempo_word(controls: Controls, beats: float) -> str:

@@ -29,6 +29,7 @@ from zhiyin.library.store import Library
 from zhiyin.measures.descriptors import VERSION, describe
 from zhiyin.pool import run_tasks
 from zhiyin.provenance.package import load_package
+from zhiyin.score import Score
 
 DESCRIPTORS = VERSION
 FILES_PER_TASK = 8
@@ -98,9 +99,7 @@ def find_files(paths: Sequence[str | Path]) -> list[Path]:
 def read_piece(path: str | Path, network: Embedder | None = None) -> NewPiece:
     """One file with its facts and vectors; ZhiyinError where it cannot be read or has no notes."""
     path = Path(path)
-    score = load(path)
-    if not len(score.notes):
-        raise InputError(f"{path} has no notes", expected="music", received="an empty score")
+    score = load_with_notes(path)
     record = origin_of(path) or {}
     embedding = (network or embedder()).embed([score])[0]
     metadata = {k: str(v) for k, v in score.metadata.items()}
@@ -111,6 +110,14 @@ def read_piece(path: str | Path, network: Embedder | None = None) -> NewPiece:
         record=clean(json.dumps(record, ensure_ascii=False)) if record else "",
         vectors={DESCRIPTORS: describe(score), embedding_kind(): embedding},
     )  # fmt: skip
+
+
+def load_with_notes(path: Path) -> Score:
+    """A file's score; InputError where it has no notes, ZhiyinError where it cannot be read."""
+    score = load(path)
+    if not len(score.notes):
+        raise InputError(f"{path.name} has no notes", expected="music", received="an empty score")
+    return score
 
 
 def content_of_file(path: Path) -> str:

@@ -61,21 +61,30 @@ def _odds(style: str, mode: int) -> np.ndarray:
     return np.where(kept, odds, 0.0) / np.where(kept, odds, 0.0).sum(axis=1, keepdims=True)
 
 
-def walk_chords(sections: tuple[Section, ...], key: Key, rng: np.random.Generator, style: str = "") -> np.ndarray:
-    """Chord class of each bar (``encoding.fields.chord_class``), int64 (bars,). The first bar stands on the tonic, so that the key is heard;
-    a returning letter has its first harmony again; a section ends on the dominant (half cadence) or with dominant and tonic (authentic).
+def walk_chords(sections: tuple[Section, ...], key: Key, rng: np.random.Generator, style: str = "", after: int = 0) -> np.ndarray:
+    """Chord class of each bar (``encoding.fields.chord_class``), int64 (bars,). The first bar stands on the tonic, so that the key is heard,
+    or follows the chord class ``after`` of the bar before; a returning letter has its first harmony again; a section ends on the dominant
+    (half cadence) or with dominant and tonic (authentic).
     """
     odds = _odds(style, key.mode)
     out = np.zeros(sections[-1].last + 1, dtype=np.int64)
     heads: dict[str, list[int]] = {}
     for section in sections:
-        first = None if heads else _home(odds, key.mode, rng)
+        first = None if heads else _following(odds, key, rng, after)
         if section.letter not in heads:
             heads[section.letter] = _walk(odds, max(section.bars, 2), rng, first)
         states = heads[section.letter]
         states = [*states, *_walk(odds, max(section.bars - len(states), 1), rng)][: section.bars]
         out[section.first : section.last + 1] = [_class(key, s) for s in _closed(states, section.cadence, key.mode, odds, rng)]
     return out
+
+
+def _following(odds: np.ndarray, key: Key, rng: np.random.Generator, after: int) -> int:
+    """A first chord: what follows a chord class, or the tonic where none is known."""
+    if after < chord_class(0, CHORD_QUALITIES[0]):
+        return _home(odds, key.mode, rng)
+    root, quality = divmod(after - chord_class(0, CHORD_QUALITIES[0]), QUALITIES)
+    return int(rng.choice(STATES, p=odds[QUALITIES * ((root - key.tonic) % 12) + quality]))
 
 
 def _home(odds: np.ndarray, mode: int, rng: np.random.Generator) -> int:

@@ -13,6 +13,7 @@ from zhiyin.formats.recorded import music_of
 from zhiyin.inference.chart import Chart
 from zhiyin.inference.controls import Key, key_from
 from zhiyin.inference.harmony import Moment, fit_chords
+from zhiyin.inference.lead_sheet import in_note_values, on_beat
 from zhiyin.measures.chord_symbol import chord_name, parse_chord
 from zhiyin.measures.chords import ChordAt, find_chords
 from zhiyin.measures.key import with_keys
@@ -40,14 +41,19 @@ class Chorded:
 def chords(score: Score, *, melody: str | None = None, lead_sheet: bool = False) -> Chorded:
     """Finds the chords of a score and writes them over it (marks of kind ``chord`` that stand there are replaced).
 
-    lead_sheet: keep the melody alone under the symbols. melody: its part, by name or number. Raises InputError for a score
+    lead_sheet: keep the melody alone under the symbols, with the key that is found where none is stated; played-in music is
+    brought to its beat and into note values that can be read. melody: its part, by name or number. Raises InputError for a score
     without pitched notes.
     """
     if not len(score.notes) or score.drums[score.notes["part"]].all():
         raise InputError("No chords to find", expected="a score with pitched notes", received="none")
-    lone, given = is_lone(score), score
+    lone, given, played = is_lone(score), score, False
+    said: list[str] = []
+    if lead_sheet:
+        beaten = on_beat(score)
+        score, played, said = with_keys(beaten.score), beaten.played, list(beaten.said)
     found = _under_tune(score) if lone else find_chords(score)
-    said = ["chords fitted under the tune"] if lone else []
+    said += ["chords fitted under the tune"] if lone else []
     marks = [m for m in score.marks if m.kind != "chord"]
     part = 0
     if lead_sheet:
@@ -55,6 +61,9 @@ def chords(score: Score, *, melody: str | None = None, lead_sheet: bool = False)
         notes = score.notes[line.rows].copy()
         said += [line.said] if line.said else []
         notes["part"], notes["voice"], notes["staff"] = 0, 0, 0
+        if played:
+            notes, lost = in_note_values(notes)
+            said += [lost] if lost else []
         marks = [
             Mark(m.onset, m.kind, m.value, min(m.part, 0), m.end, 0, 0, m.pitch) for m in marks if m.part in (-1, line.part)
         ]

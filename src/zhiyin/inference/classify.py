@@ -42,6 +42,11 @@ class Answer:
     probability: float
     one_collection: str = ""
 
+    @property
+    def marked(self) -> str:
+        """The label, with a star where it was learnt from one collection alone."""
+        return self.label + "*" * bool(self.one_collection)
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -19,18 +19,19 @@ from zhiyin.errors import ControlError, RecordError
 from zhiyin.formats.recorded import music_of
 from zhiyin.inference.brief import Brief, make_brief
 from zhiyin.inference.chart import lay_chart
-from zhiyin.inference.constraints import plain_controls, settle, told, unmet, with_ranges
+from zhiyin.inference.constraints import plain_controls, settle, told, with_ranges, with_registers
 from zhiyin.inference.controls import Controls, merge
-from zhiyin.inference.finish import finish, seconds_of, steps_of_bar
+from zhiyin.inference.finish import finish, seconds_of, steps_of_bar, with_symbols
 from zhiyin.inference.guard import Guard, check_limit
 from zhiyin.inference.judge import Verdict, check_pick, choose, judge
 from zhiyin.inference.made import Made
 from zhiyin.inference.masks import cadence_masks
-from zhiyin.inference.narrow import Ensemble, lay_rhythm, narrow_positions, narrow_to_chart, narrow_to_scale
+from zhiyin.inference.narrow import Ensemble, due_bass, lay_rhythm, narrow_positions, narrow_to_chart, narrow_to_scale
 from zhiyin.inference.original import check_written, open_reference
 from zhiyin.inference.plan import Plan, chart_plan, make_plan
 from zhiyin.inference.request import Request, Sampling, make_sampling
 from zhiyin.inference.sampler import Sampler, Written
+from zhiyin.inference.unmet import unmet
 from zhiyin.inference.words import Words, parse_words
 from zhiyin.measures.playability import KEYBOARDS, find_problems
 from zhiyin.provenance.package import STEP, Package, load_package
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 MAX_CANDIDATES = 64
 _ALONE = 3  # candidates written one by one until the first that can be kept: each costs half a second
 _ROUNDS = 3  # batches of candidates at most, where too few can be played
+_OF_RHYTHM = ("empty",)  # bars in which the given rhythm rests are no fault of what is written over it
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,7 @@ def compose(
     shared = {
         "seed": seed, "model": package.manifest.get("name"), "model_hash": package.hash,
         "understood": said.understood, "ignored": said.ignored,
-        "assumed": [*said.assumed, *studio.assumed, *pieces[0].brief.assumed,
-            *unmet(studio.asked, pieces[0].brief.key, pieces[0].brief.bars)], "candidates": studio.counts,
-        "constraints": told(studio.asked),
+        "assumed": [*said.assumed, *studio.assumed, *pieces[0].brief.assumed], "candidates": studio.counts, "constraints": told(studio.asked), "gave_way": unmet(studio.asked, pieces[0].brief),
     }  # fmt: skip
     known = check_written([(p.score, p.brief.style or "") for p in pieces], package)
     pieces = [
@@ -262,7 +262,9 @@ class Studio:
         plans = [self._plan(b) for b in briefs]
         requests = [self._request(b, p) for b, p in zip(briefs, plans)]
         for take, brief, plan, written in zip(takes, briefs, plans, self._sample(requests, briefs)):
-            piece = make_piece(brief, plan, written, take=take) if written else None
+            piece = make_piece(brief, plan, written, take=take, excused=_OF_RHYTHM if self.asked.rhythm else ()) if written else None
+            if piece and self.asked.chart:
+                piece = replace(piece, score=with_symbols(piece.score, lay_chart(self.asked.chart, plan.bars), brief))
             if piece and not (self.guard and self.guard.objects(piece.score, brief.style or "")):
                 self.pieces.append(checked(piece, self.check) if self.check else piece)
         self.counts["written"] += len(takes)
@@ -286,7 +288,8 @@ class Studio:
         return replace(first, seed=own.seed, title=self.controls.title or own.title)
 
     def _ranged(self, brief: Brief) -> Brief:
-        return replace(brief, parts=with_ranges(brief.parts, brief.names, self.asked.ranges))
+        parts = with_registers(brief.parts, self.asked.rhythm)
+        return replace(brief, parts=with_ranges(parts, brief.names, self.asked.ranges))
 
     def _plan(self, brief: Brief) -> Plan:
         """The plan of a brief: under a rhythm nothing is copied, under a chart only bars with the same chords are."""
@@ -297,10 +300,12 @@ class Studio:
 
     def _request(self, brief: Brief, plan: Plan) -> Request:
         """What the sampler is asked: masks narrowed to what must hold, places of a rhythm."""
-        request = make_request(brief, plan, self.sampling)
+        chart = lay_chart(self.asked.chart, plan.bars) if self.asked.chart else []
+        closing = brief.sections[-1:] if chart else brief.sections  # within a piece its chart says how sections close
+        request = make_request(replace(brief, sections=closing), plan, self.sampling)
         ensemble, masks = Ensemble(brief.parts, brief.names), request.masks
-        if self.asked.chart:
-            masks = narrow_to_chart(masks, lay_chart(self.asked.chart, plan.bars), brief.key, ensemble)
+        if chart:
+            masks = narrow_to_chart(masks, chart, brief.key, ensemble)
         if scale := self.asked.find_scale(brief.key):
             masks = narrow_to_scale(masks, scale, ensemble)
         if self.asked.rhythm:
@@ -308,7 +313,10 @@ class Studio:
             return replace(request, masks=masks, places=places, final_steps=0)
         if self.asked.like:
             masks = narrow_positions(masks, self.asked.like.position_mask())
-        return replace(request, masks=masks)
+        if not chart:
+            return replace(request, masks=masks)
+        masks, due = due_bass(masks, chart, plan.source, ensemble)
+        return replace(request, masks=masks, due=due)
 
 
 def checked(piece: Piece, check: StyleCheck) -> Piece:
@@ -341,10 +349,10 @@ def make_request(brief: Brief, plan: Plan, sampling: Sampling) -> Request:
     )  # fmt: skip
 
 
-def make_piece(brief: Brief, plan: Plan, written: Written, take: int) -> Piece:
-    """Finishes and judges one take."""
+def make_piece(brief: Brief, plan: Plan, written: Written, take: int, excused: Sequence[str] = ()) -> Piece:
+    """Finishes and judges one take. excused: kinds of problems that were asked for."""
     score = finish(written.rows, plan, brief)
-    verdict = judge(score, brief, written.nats_per_note, find_problems(score))
+    verdict = judge(score, brief, written.nats_per_note, tuple(p for p in find_problems(score) if p.kind not in excused))
     report = {
         "title": brief.title, "take": take, "take_seed": brief.seed, "style": brief.style,
         "key": "" if all(p.program == DRUM_PROGRAM for p in brief.parts) else brief.key.name,

@@ -13,15 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from zhiyin.errors import ControlError, near_names
+from zhiyin.encoding.fields import DRUM_PROGRAM
+from zhiyin.errors import ControlError
+from zhiyin.formats.roll_names import pitch_name
 from zhiyin.inference.chart import Chart, chart_text, parse_chart
 from zhiyin.inference.controls import MAX_BARS, Controls, Key, find_meter, key_from
-from zhiyin.inference.instruments import Instrument, find_parts
+from zhiyin.inference.instruments import Instrument, find_parts, within
 from zhiyin.inference.likeness import Likeness, read_likeness
 from zhiyin.inference.rhythm import Rhythm, read_rhythm
 from zhiyin.inference.scales import Scale, find_scale, split_scale
 from zhiyin.measures.chord_symbol import Chord
-from zhiyin.measures.key import fifths_of, key_scores, key_tonic_name
+from zhiyin.measures.key import fifths_of, key_scores
+from zhiyin.score.named_parts import named_parts
 
 _RANGE = re.compile(r"^\s*(.+?)\s*[=:]\s*([^.\s]+)\s*(?:\.\.|-)\s*([^.\s]+)\s*$")
 _PITCH = re.compile(r"^([A-Ga-g])(##|bb|[#b♯♭])?(-?\d{1,2})$")
@@ -100,26 +103,17 @@ def with_ranges(
     """The instruments with the ranges asked for in place of their own. Raises ControlError for a part that is not there."""
     out = list(parts)
     for name, low, high in ranges:
-        for i in find_part_rows(name, names):
+        for i in named_parts(name, names):
             out[i] = replace(out[i], low=low, high=high)
     return tuple(out)
 
 
-def find_part_rows(name: str, names: Sequence[str]) -> list[int]:
-    """Indices of the parts that a name, a number from 1 or "all" means."""
-    wanted = name.strip().casefold()
-    if wanted == "all":
-        return list(range(len(names)))
-    rows = [i for i, n in enumerate(names) if n.casefold() == wanted]
-    rows = rows or [i for i, n in enumerate(names) if n.casefold().rstrip(" 0123456789") == wanted]
-    if not rows and wanted.isdigit() and 1 <= int(wanted) <= len(names):
-        rows = [int(wanted) - 1]
-    if not rows:
-        raise ControlError(
-            f"There is no part {name!r}", expected=f"one of {', '.join(names)}, a number 1..{len(names)}, or all",
-            received=repr(name), hint=f"near: {near_names(name, names)}",
-        )  # fmt: skip
-    return rows
+def with_registers(parts: Sequence[Instrument], rhythm: Rhythm | None) -> tuple[Instrument, ...]:
+    """The instruments kept to the registers that the parts of a rhythm have where it was read."""
+    ranges = rhythm.ranges if rhythm else ()
+    if len(ranges) != len(parts):
+        return tuple(parts)
+    return tuple(within(p, *r) if p.program != DRUM_PROGRAM and r[0] <= r[1] else p for p, r in zip(parts, ranges))
 
 
 def settle(controls: Controls, chords: str | bool = True) -> tuple[Controls, Constraints, list[str]]:
@@ -130,8 +124,11 @@ def settle(controls: Controls, chords: str | bool = True) -> tuple[Controls, Con
     """
     assumed: list[str] = []
     asked = read_constraints(controls, chords)
-    if asked.rhythm:
-        controls = replace(controls, **_from_rhythm(controls, asked.rhythm, assumed))
+    if rhythm := asked.rhythm:
+        if controls.parts:  # other instruments have other registers
+            rhythm = replace(rhythm, ranges=(), register=0.0)
+            asked = replace(asked, rhythm=rhythm)
+        controls = replace(controls, **_from_rhythm(controls, rhythm, assumed))
     changes: dict[str, Any] = {}
     if asked.chart and not (controls.bars or controls.seconds):
         changes["bars"] = len(asked.chart)
@@ -170,7 +167,9 @@ def _from_rhythm(controls: Controls, rhythm: Rhythm, assumed: list[str]) -> dict
         )  # fmt: skip
     if not parts:
         changes["parts"] = rhythm.parts
-        assumed.append(f"the parts of {rhythm.name}")
+        assumed.append(f"the parts of {rhythm.name}" + (" in their registers" if rhythm.ranges else ""))
+    if rhythm.register and not controls.register:
+        changes["register"] = min(max(rhythm.register, 21), 108)
     if not (controls.bars or controls.seconds):
         changes["bars"] = min(rhythm.bars, MAX_BARS)
         assumed.append(f"{changes['bars']} bars, as many as {rhythm.name} has")
@@ -197,19 +196,9 @@ def chart_key(chart: Chart, mode: str | None = None) -> str:
     return key_from(fifths_of(tonic, found_mode), found_mode).name
 
 
-def unmet(asked: Constraints, key: Key, bars: int) -> list[str]:
-    """What gives way where the close of a piece and its chart differ, in words."""
-    if not asked.chart:
-        return []
-    last = [c for c in asked.chart[(bars - 1) % len(asked.chart)] if c]
-    if not last or last[-1].root == key.tonic:
-        return []
-    return [f"the last bar closes on {key_tonic_name(key.fifths, key.mode)}, not on the chart's {last[-1].symbol}"]
-
-
 def told(asked: Constraints) -> list[str]:
     """The constraints in words, as a report lists them."""
     out = [f"scale {asked.scale}"] if asked.scale else []
-    out += [f"range {name} {low}..{high}" for name, low, high in asked.ranges]
+    out += [f"range {name} {pitch_name(low)}..{pitch_name(high)}" for name, low, high in asked.ranges]
     out += [f"rhythm of {asked.rhythm.name}"] if asked.rhythm else []
     return out + ([f"chords {chart_text(asked.chart)}"] if asked.chart else [])

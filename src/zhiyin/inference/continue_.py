@@ -23,7 +23,7 @@ from zhiyin.inference.judge import Verdict, check_pick, choose_or_least
 from zhiyin.inference.made import Made, Reworked
 from zhiyin.inference.original import check_continued
 from zhiyin.inference.past import read_past
-from zhiyin.inference.request import make_sampling
+from zhiyin.inference.request import Request, make_sampling
 from zhiyin.inference.sampler import Sampler, Written, window_of
 from zhiyin.measures.playability import Problem, find_problems
 from zhiyin.provenance.disclosure import bars_of, disclosed
@@ -31,6 +31,8 @@ from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
 from zhiyin.version import __version__
+
+HARMONIES = ("walk", "plain")
 
 
 class Continued(Reworked):
@@ -43,11 +45,15 @@ class Continuation(Made[Continued]):
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked of a continuation besides the music: bars, style ("" = none said), how it closes ("" = authentic)."""
+    """What is asked of a continuation besides the music: bars, style ("" = none said), how it closes ("" = authentic).
+
+    harmony: how chords are planned: "walk" as people's bars have them, "plain" functional triads (records before 2026-11-25 18:00).
+    """
 
     bars: int = 8
     style: str | None = None
     cadence: str | None = None
+    harmony: str = "walk"
 
 
 def continue_(
@@ -58,12 +64,14 @@ def continue_(
     seed: int | None = None,
     style: str | None = None,
     cadence: str | None = None,
+    harmony: str = "walk",
     options: Options | None = None,
     sampler: Sampler | None = None,
 ) -> Continuation:
     """Continues a score by exactly ``bars`` bars; its own notes keep their exact times.
 
-    style: of the model's catalog, if the model should be told one. cadence: how the end closes (authentic by default).
+    style: of the model's catalog, if the model should be told one. cadence: how the end closes (authentic by default). harmony: "walk",
+    chords planned as people's bars have them, or "plain", functional triads.
     options: takes, candidates and sampling as in ``compose`` (one take of four candidates by default).
     """
     package = model if isinstance(model, Package) else load_package(model)
@@ -72,7 +80,7 @@ def continue_(
     options = options or Options(takes=1, candidates=4)
     check_pick(options.pick)
     seed = secrets.randbelow(2**31) if seed is None else seed
-    wish = Wish(bars, style, cadence)
+    wish = Wish(bars, style, cadence, harmony)
     further = Further(score, wish, package, options, sampler)
     takes = range(max(options.candidates, options.takes))
     written, scores = further.write(seed, takes)
@@ -113,22 +121,29 @@ class Further:
             raise ControlError("bars out of range", expected=f"1..{MAX_BARS}", received=str(wish.bars))
         if not len(score.notes):
             raise InputError("Nothing to continue", expected="a score with notes", received="0 notes")
+        if wish.harmony not in HARMONIES:
+            raise ControlError(f"Unknown harmony {wish.harmony!r}", expected=" or ".join(HARMONIES), received=repr(wish.harmony))
         check_controls(Controls(cadence=wish.cadence), (), ())
         self.score, self.window = score, window_of(package)
         self.past = read_past(score, wish.bars, wish.cadence)
         self.controls = self.past.piece.controls.astype(np.int64)
+        self.harmony, self.style = wish.harmony, ""
         if wish.style:
             found = find_named("style", wish.style, package.manifest.get("styles", ()))
-            self.controls[CONTROL_COLUMN["style"]] = int(found["id"])
+            self.controls[CONTROL_COLUMN["style"]], self.style = int(found["id"]), str(found["name"])
         self.sampling = make_sampling(package.manifest, options.temperature, options.top_p, options.min_p)
         self.sampler = sampler or Sampler(package)
 
     def write(self, seed: int, takes: Iterable[int]) -> tuple[list[Written], list[Score]]:
         """The candidates with these numbers, and the whole scores they make."""
-        requests = [self.past.request(self.controls, self.sampling, take_seed(seed, k), self.window) for k in takes]
+        requests = [self._request(take_seed(seed, k)) for k in takes]
         written = self.sampler.sample(requests)
         shift = self.past.shift(self.window)
         return written, [self.past.join(self.score, w.rows, shift) for w in written]
+
+    def _request(self, seed: int) -> Request:
+        past = self.past.walked(self.style, seed) if self.harmony == "walk" else self.past
+        return past.request(self.controls, self.sampling, seed, self.window)
 
 
 def with_title(score: Score, source: str) -> Score:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, NoReturn
 
 from zhiyin.encoding.fields import CADENCES, LETTERS
-from zhiyin.errors import ControlError, near_names
+from zhiyin.errors import ControlError, near_hint, nearest
 from zhiyin.inference.instruments import find_parts
 from zhiyin.inference.near_styles import near_in_meaning
+from zhiyin.inference.word_tables import COMPOSERS_ZH
 from zhiyin.measures.key import key_tonic_name, tonic_of
 
 MAX_BARS = 1000
@@ -80,8 +81,9 @@ class Key:
 
 
 def find_key(name: str) -> Key:
-    """The key that a name such as "D minor", "Bb major", "f# minor" or "Eb" says (no mode = major)."""
-    match = _KEY.match(name.strip())
+    """The key that a name such as "D minor", "Bb major", "f# minor", "降E大调" or "Eb" says (no mode = major)."""
+    plain = re.sub(r"([降升])\s*([A-Ga-g])", lambda m: m[2] + ("b" if m[1] == "降" else "#"), name.strip())  # 降E大调
+    match = _KEY.match(plain.replace("大调", " major").replace("小调", " minor"))
     if not match:
         _unknown("key", name, [f"{t} {m}" for t in TONICS[:12] for m in ("major", "minor")])
     letter, sign, mode_name = match.group(1).upper(), (match.group(2) or "").strip(" -"), match.group(3) or "major"
@@ -118,8 +120,18 @@ def find_named(kind: str, name: str, catalog: Sequence[Mapping[str, Any]]) -> Ma
     """The catalog entry whose name, Chinese name or synonym is ``name``; else a ControlError with near names."""
     wanted = name.strip().casefold()
     for entry in catalog:
-        if wanted in (n.casefold() for n in entry_names(entry)) or wanted.replace(" ", "-") == entry["name"]:
+        own = [n.casefold() for n in entry_names(entry)]
+        if kind == "composer":  # "chopin", 肖邦
+            own += [n.split(",")[0] for n in own]
+            own += [zh for zh, person in COMPOSERS_ZH.items() if person.casefold() in own]
+        if wanted in own or wanted.replace(" ", "-") == entry["name"]:
             return entry
+    if not name.isascii():  # near names in the language that was asked in
+        meant = {n: str(e["name"]) for e in catalog for n in entry_names(e) if not n.isascii()}
+        near = nearest(wanted, list(meant), 3)
+        if near:
+            raise ControlError(f"Unknown {kind} {name!r}", expected=f"a {kind} of the model", received=repr(name),
+                               hint="near: " + ", ".join(f"{n} ({meant[n]})" for n in near))  # fmt: skip
     _unknown(kind, name, [str(e["name"]) for e in catalog])
 
 
@@ -226,6 +238,6 @@ def _agree(name: str, a: Any, b: Any) -> bool:
 
 def _unknown(kind: str, name: str, known: Sequence[str]) -> NoReturn:
     meant = near_in_meaning(name, known) if kind == "style" else []
-    by_meaning = f"nearest in meaning: {', '.join(map(repr, meant))}; by spelling: " if meant else "near: "
+    by_meaning = f"nearest in meaning: {', '.join(map(repr, meant))}; by spelling " if meant else ""
     raise ControlError(f"Unknown {kind} {name!r}", expected=f"a {kind} such as {', '.join(list(known)[:4])}",
-                       received=repr(name), hint=f"{by_meaning}{near_names(name, known)}")  # fmt: skip
+                       received=repr(name), hint=f"{by_meaning}{near_hint(name, known)}")  # fmt: skip

@@ -24,12 +24,13 @@ Windows = tuple[np.ndarray, np.ndarray]  # vector (windows, P, D/P), weight (win
 
 
 class Embedder:
-    """Embeds pieces with the graph of a package (or any graph that speaks its protocol). ``width``: D."""
+    """Embeds pieces with the graph of a package (or any graph that speaks its protocol). ``width``: D; ``hash``: of the package."""
 
     def __init__(self, package: Package | None = None, *, graph: Graph | None = None, window: int = 0) -> None:
         if graph is None:
             package = package or load_package("embedding")
             graph, window = open_graph(package.embed_path), int(package.manifest["graphs"]["window"])
+        self.hash = package.hash if package else ""
         self.graph, self.window = graph, window
         _, heads, share = next(o.shape for o in graph.get_outputs() if o.name == "vector")
         self.width = int(heads) * int(share)

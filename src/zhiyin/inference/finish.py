@@ -5,13 +5,18 @@ Nothing here samples; the same rows and brief give the same score.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from zhiyin.encoding import EncodedPiece, decode
 from zhiyin.encoding.fields import STEPS_PER_QUARTER
 from zhiyin.inference.brief import Brief, beat_quarters
+from zhiyin.inference.chart import Span
 from zhiyin.inference.instruments import VOICE
+from zhiyin.inference.masks import cadence_chord
 from zhiyin.inference.plan import Plan
+from zhiyin.measures.chord_symbol import chord_name
 from zhiyin.score import Mark, Score
 from zhiyin.score.dynamics import LEVELS, marks_to_velocity
 
@@ -38,6 +43,22 @@ def finish(rows: np.ndarray, plan: Plan, brief: Brief) -> Score:
     metadata = {"title": brief.title, "style": brief.style}
     score = score.replace(notes=notes, bars=bars, marks=tuple(marks), timing="notated", metadata=metadata)
     return marks_to_velocity(score)
+
+
+def with_symbols(score: Score, spans: Sequence[Span], brief: Brief) -> Score:
+    """The score with the chords of a chart over its first part, each where it begins; over the last bar the chord that it closes on."""
+    root, classes = cadence_chord(brief.key, brief.sections[-1].cadence)
+    last = len(score.bars) - 1
+    chart = [s.chord for s in spans if s.bar == last]
+    close = chord_name(root, "m" if (classes[1] - root) % 12 == 3 else "", None, brief.key.fifths)
+    close = chart[-1].symbol if chart and chart[-1] and chart[-1].root == root else close
+    placed = [(s.bar, s.begin, s.chord.symbol if s.chord else "N.C.") for s in spans if s.bar < last] + [(last, 0, close)]
+    marks, before = [], "N.C."
+    for bar, begin, symbol in placed:
+        if symbol != before:
+            marks.append(Mark(int(score.bars["onset"][bar]) + begin, "chord", symbol, 0))
+        before = symbol
+    return score.replace(marks=(*score.marks, *marks))
 
 
 def one_at_a_time(notes: np.ndarray, single: list[bool]) -> np.ndarray:

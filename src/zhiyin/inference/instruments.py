@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from zhiyin.encoding.fields import DRUM_PROGRAM, MAX_PARTS
-from zhiyin.errors import ControlError, near_names
+from zhiyin.errors import ControlError, near_hint
+from zhiyin.formats.roll_names import pitch_name
 from zhiyin.score import Part
 
 
@@ -24,6 +25,11 @@ class Instrument:
     high: int
     single: bool
     names: tuple[str, ...] = ()  # further names, Chinese ones among them
+
+    @property
+    def span(self) -> str:
+        """The range in words: "C4..A5"."""
+        return f"{pitch_name(self.low)}..{pitch_name(self.high)}"
 
 
 INSTRUMENTS: tuple[Instrument, ...] = (
@@ -77,7 +83,7 @@ INSTRUMENTS: tuple[Instrument, ...] = (
     Instrument("Guzheng", 107, 38, 86, False, ("古筝", "koto")),
     Instrument("Bagpipes", 109, 67, 81, True, ("风笛", "pipes", "bagpipe")),
     Instrument("Erhu", 110, 62, 91, True, ("二胡",)),
-    Instrument("Drums", DRUM_PROGRAM, 35, 81, False, ("鼓", "drum kit", "drumset", "percussion", "架子鼓")),
+    Instrument("Drums", DRUM_PROGRAM, 35, 81, False, ("鼓", "drum", "drum kit", "drumset", "percussion", "架子鼓", "鼓点", "打击乐")),
 )
 
 ENSEMBLES: dict[str, tuple[str, ...]] = {
@@ -135,7 +141,7 @@ def find_parts(names: Sequence[str]) -> tuple[Instrument, ...]:
                 f"Unknown instrument {name!r}",
                 expected="an instrument, voice or ensemble, or a General MIDI program 0..127",
                 received=repr(name),
-                hint=f"near: {near_names(wanted, known)}",
+                hint=near_hint(wanted, known),
             )
     if len(out) > MAX_PARTS:
         raise ControlError("Too many parts", expected=f"≤ {MAX_PARTS}", received=str(len(out)))

@@ -35,6 +35,16 @@ class Ensemble:
         """Rows of the parts that have pitches."""
         return [i for i, p in enumerate(self.parts) if p.program != DRUM_PROGRAM]
 
+    @property
+    def lowest(self) -> int:
+        """Row of the part that carries the bass, -1 where none has pitches."""
+        return bass_part(self.parts) if self.pitched else -1
+
+    @property
+    def single_bass(self) -> int:
+        """Row of a bass of one line under other parts, -1 where there is none."""
+        return self.lowest if len(self.pitched) > 1 and self.parts[self.lowest].single else -1
+
 
 def narrow_to_scale(masks: Masks, scale: Scale, ensemble: Ensemble) -> Masks:
     """Every pitched part keeps to the scale, everywhere; a closing chord keeps those of its notes that lie in it."""
@@ -47,7 +57,7 @@ def narrow_to_scale(masks: Masks, scale: Scale, ensemble: Ensemble) -> Masks:
             raise ControlError(
                 "The scale and the range cannot be met together",
                 expected=f"a note of {scale.name} for {ensemble.names[part]}",
-                received=f"none within {one.low}..{one.high}", hint="widen --range or choose another --scale",
+                received=f"none within {one.span}", hint="widen --range or choose another --scale",
             )  # fmt: skip
         return mask & inside if (mask & inside).any() else room
 
@@ -58,22 +68,42 @@ def narrow_to_chart(masks: Masks, spans: Sequence[Span], key: Key, ensemble: Ens
     """Parts play notes of the chord in force and of the key, but none that the chord alters or that lies a semitone over
     one of its notes; a single bass plays chord notes only, the bass note of the chord where it begins."""
     tones = _bar_tones(spans, key, masks.pitch_index.shape[:2])
-    bass = bass_part(ensemble.parts) if ensemble.pitched else -1
-    alone = len(ensemble.pitched) == 1
+    bass = ensemble.single_bass
 
     def keep(mask: np.ndarray, part: int, bar: int, quarter: int) -> np.ndarray:
         found = tones.get((bar, quarter))
         if found is None:
             return mask
         around, chord, root = found
-        single_bass = part == bass and ensemble.parts[part].single and not alone
-        for wanted in ((root, chord) if single_bass else (around,)):
+        for wanted in ((root, chord) if part == bass else (around,)):
             narrowed = mask & class_mask(sorted(wanted)) if wanted else None
             if narrowed is not None and narrowed.any():
                 return narrowed
         return mask
 
     return _map_masks(masks, ensemble, keep)
+
+
+def due_bass(masks: Masks, spans: Sequence[Span], source: np.ndarray, ensemble: Ensemble) -> tuple[Masks, np.ndarray]:
+    """Where a bass of one line must strike: where a chord begins that is another than the one before; places int64 (D, 4) (bar,
+    position, part, row of the pitches), and the masks with those rows: the chord's bass note, else one of the chord, else what there is.
+
+    source: int64 (N,), bar that each bar returns note for note, -1 none; what a returning bar needs is asked of the bar that it returns.
+    The last bar closes by itself.
+    """
+    bass, sets = ensemble.single_bass, PitchSets(masks.pitch[1:])
+    places: dict[tuple[int, int, int], int] = {}
+    for before, span in zip([None, *spans], spans):
+        bar = span.bar
+        if bass < 0 or span.chord is None or bar == len(source) - 1 or (before and before.chord == span.chord):
+            continue
+        while source[bar] >= 0:
+            bar = int(source[bar])
+        cell = masks.pitch[masks.pitch_index[bar, span.begin // STEPS_PER_QUARTER, bass]]
+        ways = (cell & class_mask([span.chord.bass]), cell & class_mask(span.chord.classes), cell)
+        places[bar, span.begin, bass] = sets.add(next((w for w in ways if w.any()), cell))
+    due = np.array([(*place, row) for place, row in sorted(places.items())], dtype=np.int64).reshape(-1, 4)
+    return replace(masks, pitch=np.array(sets.rows)), due
 
 
 def chord_scale(classes: Sequence[int], key: Key) -> set[int]:

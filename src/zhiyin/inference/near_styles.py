@@ -45,6 +45,13 @@ NEAR_IN_MEANING = {
     "爵士": ("drums-jazz", "piano-piece"),
     "流行": ("art-song", "folk-song", "piano-piece"),
     "摇滚": ("drums-rock",),
+    "探戈": ("drums-latin", "polka"),
+    "布鲁斯": ("drums-soul", "folk-song", "folk-tune"),
+    "协奏曲": ("symphony", "chamber"),
+    "咏叹调": ("opera", "art-song"),
+    "谐谑曲": ("piano-piece", "waltz"),
+    "船歌": ("piano-piece", "waltz"),
+    "民谣": ("folk-song", "folk-tune"),
     "摇篮曲": ("children-song", "folk-song", "german-lied"),
     "夜曲": ("prelude", "piano-piece"),
 }

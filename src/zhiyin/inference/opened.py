@@ -20,6 +20,7 @@ from zhiyin.inference.past import kept_parts, key_of, played_instrument
 from zhiyin.inference.selection import Selection, reach_of
 from zhiyin.measures.key import with_keys
 from zhiyin.score import Score
+from zhiyin.score.named_parts import part_title
 
 GAP = 2  # given bars between two written ones that one run steps over
 
@@ -49,7 +50,7 @@ class Opened:
     @property
     def names(self) -> list[str]:
         """Names of the piece's parts."""
-        return [self.score.parts[p].name or f"Part {p + 1}" for p in self.order]
+        return [part_title(self.score, p) for p in self.order]
 
     @property
     def runs(self) -> list[np.ndarray]:

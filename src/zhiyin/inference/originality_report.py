@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from zhiyin.inference.nearest_piece import NearestPiece
 from zhiyin.provenance.originality import TOP, Passage, SourcePiece, Verdict
 from zhiyin.provenance.originality_scale import FLOOR_BARS, FLOOR_NOTES, is_floor
 
+NOTHING = "nothing to compare"  # the level of a piece without pitched notes
 _RATIOS = (0.25, 1 / 3, 0.5, 2 / 3, 1.0, 1.5, 2.0, 3.0, 4.0)  # of note values, as pieces are noted
 
 
@@ -69,8 +71,9 @@ class OriginalityReport:
 
     notes: of the piece's lines (what can be compared); share: of them inside copied passages of at least ``min_notes``
     notes. passages: all that were found, longest first. itself: the piece of the index that this piece is, if it is
-    one, with the share of its notes there. excluded: what was left out of the comparison, and why. index: its
-    hash, number of pieces, and whether it is dense (finds shorter and changed passages).
+    one, with the share of its notes there. excluded: what was left out of the comparison, and why; without: the piece that was. index:
+    its hash, number of pieces, and whether it is dense (finds shorter and changed passages). nearest: the piece that is most alike as a whole, by
+    embedding, where that was looked for.
     """
 
     title: str
@@ -83,6 +86,8 @@ class OriginalityReport:
     itself: tuple[SourcePiece, float] | None
     excluded: tuple[str, ...]
     index: Mapping[str, Any]
+    without: SourcePiece | None = None
+    nearest: NearestPiece | None = None
 
     @property
     def longest(self) -> Copied | None:
@@ -96,14 +101,16 @@ class OriginalityReport:
 
     @property
     def level(self) -> str:
-        """clear, close (over the 95th percentile) or copied (over the 99th, or over the floor)."""
+        """clear, close (over the 95th percentile) or copied (over the 99th, or over the floor); without pitched notes there is nothing to compare."""
+        if not self.notes:
+            return NOTHING
         if self.floor:
             return "copied"
         return self.verdict.level if self.verdict else "clear"
 
     def line(self) -> str:
-        """The verdict and the longest passage, in one line."""
-        return f"{self.level}: {weighed(self)}; " + (f"longest: {self.longest}" if self.longest else "no passage found")
+        """The verdict in one plain sentence."""
+        return f"{self.level}: {plain(self)}"
 
     def __str__(self) -> str:
         """The report in plain words."""
@@ -116,7 +123,7 @@ class OriginalityReport:
             "title": self.title, "style": self.style, "notes": self.notes, "level": self.level, "words": weighed(self),
             "verdict": asdict(self.verdict) if self.verdict else None, "share": round(self.share, 4), "min_notes": self.min_notes,
             "floor": len(self.floor), "longest": self.longest.as_dict() if self.longest else None, "itself": itself,
-            "excluded": list(self.excluded), "passages": [p.as_dict() for p in self.passages], "index": dict(self.index),
+            "nearest": self.nearest.as_dict() if self.nearest else None, "excluded": list(self.excluded), "passages": [p.as_dict() for p in self.passages], "index": dict(self.index),
         }  # fmt: skip
 
     def for_record(self) -> dict[str, Any]:
@@ -126,11 +133,30 @@ class OriginalityReport:
         return {"line": self.line(), **{name: full[name] for name in kept}}
 
 
+def plain(report: OriginalityReport) -> str:
+    """What was found, for somebody who has not read about scales; the full report has the figures."""
+    if not report.notes:
+        return _no_notes(report)
+    if not report.longest:
+        return f"no passage of it was found in the {report.index['pieces']:,} training pieces"
+    found, verdict = report.longest, report.verdict
+    said = f"the longest passage that also stands in a training piece has {found.notes} notes ({place(found.first_bar, found.last_bar)}, in {title_of(found.source)})"
+    if verdict is None:
+        return said
+    closer = 100 - verdict.percentile
+    share = f"{closer:.0f} %" if closer >= 1 else "fewer than 1 %"
+    return f"{said}; {'only ' if report.level != 'clear' and closer >= 1 else ''}{share} of people's pieces come as close to one another"
+
+
+def _no_notes(report: OriginalityReport) -> str:
+    return "it has no pitched notes" if report.excluded else "it has no notes"
+
+
 def weighed(report: OriginalityReport) -> str:
     """The verdict in words, with what it rests on."""
     verdict = report.verdict
     if verdict is None:
-        text = "no scale of human pieces lies beside this index" if report.notes else "no pitched notes to compare"
+        text = "no scale of human pieces lies beside this index" if report.notes else _no_notes(report)
     else:
         text = f"closer to the training set than {_percent(verdict.percentile)} of human pieces ({_kind(verdict)}) are to each other, n = {verdict.n:,}"
     if report.floor:
@@ -152,6 +178,8 @@ def _percent(value: float) -> str:
 def told(report: OriginalityReport) -> list[str]:
     """The report as lines of plain words."""
     lines = [f"{report.title or 'Untitled'}: {report.level}"]
+    if not report.notes:
+        return [f"{lines[0]}: {_no_notes(report)}", *(f"  left out: {text}" for text in report.excluded)]
     lines.append(f"  {weighed(report)}")
     if report.itself:
         piece, share = report.itself
@@ -169,6 +197,11 @@ def told(report: OriginalityReport) -> list[str]:
     lines += [f"  also: {p}" for p in report.passages[1:4]]
     if len(report.passages) > 4:
         lines.append(f"  … and {len(report.passages) - 4} more (--json lists them)")
+    if near := report.nearest:
+        lines.append(
+            f"  most alike as a whole (embedding): {name_of(near.piece)}, cosine {near.cosine:.3f}; nearer than {near.percentile:.0f} % of human "
+            f"pieces are to their nearest, n = {near.n:,}"
+        )
     lines += [f"  left out: {text}" for text in report.excluded]
     about = report.index
     reach = "dense: finds short and changed passages too" if about["dense"] else "winnowed: finds every passage of ≥ 16 notes"
@@ -178,8 +211,12 @@ def told(report: OriginalityReport) -> list[str]:
 
 def name_of(piece: SourcePiece) -> str:
     """A piece of the index in words: title, composer, collection, licence."""
-    title = f"“{piece.title or piece.id}”" + (f" by {piece.composer}" if piece.composer else "")
-    return f"{title} ({', '.join(filter(None, (piece.collection, piece.licence)))})"
+    return f"{title_of(piece)} ({', '.join(filter(None, (piece.collection, piece.licence)))})"
+
+
+def title_of(piece: SourcePiece) -> str:
+    """A piece of the index by title and composer."""
+    return f"“{piece.title or piece.id}”" + (f" by {piece.composer}" if piece.composer else "")
 
 
 def place(first: int, last: int) -> str:

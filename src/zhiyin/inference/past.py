@@ -21,6 +21,7 @@ from zhiyin.encoding.fields import (
     STEPS_PER_QUARTER,
 )
 from zhiyin.encoding.rows import BAR, PART, PITCH, VELOCITY, with_bars_left
+from zhiyin.inference.chord_walk import walk_chords
 from zhiyin.inference.controls import Key, key_from
 from zhiyin.inference.finish import one_at_a_time
 from zhiyin.inference.form import Section, plan_sections
@@ -82,6 +83,16 @@ class Past:
             return 0
         return min(int(rows[fits, BAR]) + 1, max(int(rows[-1, BAR]) + 1 - _LEAST_BARS, 0))
 
+    def walked(self, style: str, seed: int) -> Past:
+        """The same with other chords planned for the new bars: as people's bars have them (``chord_walk``), on from the last one."""
+        if all(p == DRUM_PROGRAM for p in self.piece.programs.tolist()):
+            return self
+        table, column = self.table.copy(), BAR_COLUMN["chord"]
+        local = tuple(replace(s, first=s.first - self.first) for s in self.sections)
+        rng = np.random.Generator(np.random.PCG64([seed, 0x706C_616E]))
+        table[self.first :, column] = walk_chords(local, self.key, rng, style, after=int(table[self.first - 1, column]))
+        return replace(self, table=table)
+
     def join(self, score: Score, rows: np.ndarray, shift: int) -> Score:
         """The untouched score with new rows behind it, on ticks that hold both exactly. ``shift``: first bar that was read."""
         ticks = math.lcm(score.ticks_per_quarter, STEPS_PER_QUARTER)
@@ -118,7 +129,7 @@ class Past:
 
 
 def read_past(score: Score, bars: int, cadence: str | None = None) -> Past:
-    """Quantizes and encodes a score, and plans ``bars`` bars after it in its last meter, key and tempo."""
+    """Quantizes and encodes a score, and plans ``bars`` bars after it in its last meter, key and tempo, on plain triads (see ``walked``)."""
     piece, _ = encode(with_keys(score))
     order = kept_parts(score)
     last = piece.bars[-1].astype(np.int64)

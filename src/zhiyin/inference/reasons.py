@@ -56,6 +56,12 @@ ASPECTS: tuple[tuple[str, str, str, str], ...] = (  # kin (one aspect of each is
     ("length", "bars", "a short form", "a long form"),
 )  # fmt: skip
 
+ALIKE: tuple[tuple[str, str], ...] = (  # descriptor, words where two pieces differ little in it though neither is uncommon
+    ("tempo", "about the same tempo"), ("notes_per_second", "about as many notes a second"), ("minor_lean", "the same leaning to major or minor"),
+    ("polyphony", "about the same texture"), ("range_melody", "a melody of about the same width"), ("melody_stepwise", "about as many steps in the melody"),
+    ("duration_entropy", "about as varied a rhythm"), ("chord_changes", "harmony at about the same pace"), ("bars", "about the same length"),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -71,15 +77,17 @@ class Reason:
         """One line: what is shared with which liked pieces, and what other listeners liked."""
         parts = [self.said] if self.said else []
         if self.near:
-            shared = listed(self.aspects) if self.aspects else "the way it sounds as a whole"
-            parts.append(f"shares {shared} with {listed([f'“{t}”' for t in self.near])}{'' if self.given else ', which you liked'}")
+            parts.append(f"shares {listed(self.aspects)} with {listed([f'“{t}”' for t in self.near])}{'' if self.given else ', which you liked'}")
         if self.others:
             parts.append(f"liked by listeners of {listed([f'“{t}”' for t in self.others])}")
         return "; ".join(parts)
 
 
 def shared_aspects(piece: np.ndarray, liked: np.ndarray, *, count: int = 3) -> tuple[str, ...]:
-    """What a piece, descriptors (D,), has in common with liked pieces, descriptors (L, D), in words, best first."""
+    """What a piece, descriptors (D,), has in common with liked pieces, descriptors (L, D), in words, best first; never empty.
+
+    Where nothing uncommon is shared, that in which they differ least.
+    """
     own, theirs = standard(piece[None])[0], np.median(standard(liked), axis=0)
     found = []
     for kin, name, low, high in ASPECTS:
@@ -91,14 +99,27 @@ def shared_aspects(piece: np.ndarray, liked: np.ndarray, *, count: int = 3) -> t
     named: dict[str, str] = {}
     for _, kin, words in sorted(found, reverse=True):
         named.setdefault(kin, words)
-    return tuple(named.values())[:count]
+    return tuple(named.values())[:count] or _nearest_aspects(own, theirs)[:2]
+
+
+def _nearest_aspects(own: np.ndarray, theirs: np.ndarray) -> tuple[str, ...]:
+    """Words for aspects, from the one in which standard descriptors (D,) differ least."""
+    apart = [(abs(float(own[index_of(name)] - theirs[index_of(name)])), words) for name, words in ALIKE]
+    return tuple(words for _, words in sorted(apart, key=lambda found: found[0]))
 
 
 def content_reason(
     piece: np.ndarray, liked: np.ndarray, shares: np.ndarray, titles: Sequence[str], *, others: tuple[str, ...] = (), given: bool = False
 ) -> Reason:
-    """The reason of one piece: descriptors (D,); the liked pieces' descriptors (L, D), how much each speaks for it (L,), titles."""
+    """The reason of one piece: descriptors (D,); the liked pieces' descriptors (L, D), how much each speaks for it (L,), titles.
+
+    Where none speaks for it, the nearest is named and that the piece is unlike it.
+    """
     order = [int(i) for i in np.argsort(-shares)[:3] if shares[i] > 0]
-    aspects = shared_aspects(piece, liked[order]) if order else ()
+    if not order:
+        nearest = int(shares.argmax())
+        aspects = shared_aspects(piece, liked[[nearest]])
+        return Reason(aspects, (), others, f"unlike “{titles[nearest]}” on the whole; in common: {listed(aspects)}", given)
+    aspects = shared_aspects(piece, liked[order])
     near = tuple(dict.fromkeys(titles[i] for i in order))
     return Reason(aspects, near, others, given=given)

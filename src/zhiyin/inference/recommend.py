@@ -133,7 +133,7 @@ def _shelf(files: Sequence[Path], among: Sequence[str | Path], library: Library 
 def _like_files(shelf: Shelf, liked: Shelf, wish: Wish, cold: np.ndarray | None) -> tuple[list[Recommendation], str]:
     """Pieces by their mean likeness to the files; the files themselves are left out."""
     if not len(liked):
-        raise InputError("Nothing to be like", expected="scores that can be read", received="; ".join(r for _, r in liked.failures))
+        raise InputError("Nothing to be like", expected="scores with notes that can be read", received="; ".join(r.rstrip(".") for _, r in liked.failures))
     near = shelf.features @ liked.features.T
     scores = near.mean(axis=1)
     own = {f for files in liked.files for f in files}

@@ -151,7 +151,7 @@ def _continued(asked: _Asked) -> Score:
     settings, seed = asked.settings, asked.number("seed")
     asked.number("take")
     score, name = asked.input()
-    wish = Wish(int(settings.get("bars", 8)), settings.get("style"), settings.get("cadence"))
+    wish = Wish(int(settings.get("bars", 8)), settings.get("style"), settings.get("cadence"), str(settings.get("harmony", "plain")))
     further = Further(score, wish, asked.package, asked.options)
     found = score
     for take in _takes(settings):

@@ -21,11 +21,12 @@ from zhiyin.inference.edit import Edition, EditOptions, Editor, Job, Music, edit
 from zhiyin.inference.joining import join
 from zhiyin.inference.opened import open_score
 from zhiyin.inference.sampler import Sampler
-from zhiyin.inference.selection import find_bars, find_parts, select_cells, select_notes, without_locked
+from zhiyin.inference.selection import find_bars, select_cells, select_notes, without_locked
 from zhiyin.inference.vary import place, repitched
 from zhiyin.measures.distribution import wilson
 from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.score import Score
+from zhiyin.score.named_parts import named_parts, part_titles
 
 DAMAGED = re.compile(r"damaged|unreadable|illegible|missing|lacuna|lost|\[\?+\]|损坏|缺失|残缺", re.I)
 TAMER = 0.7  # temperature where none is said: what was there is likelier than what surprises
@@ -96,7 +97,7 @@ def _playing(score: Score, parts: Sequence[str | int]) -> np.ndarray:
     """Parts that are repaired: the named ones, else all that play at all. bool (bars, parts), the same in each bar."""
     chosen = np.zeros(len(score.parts), dtype=bool)
     if parts:
-        chosen[[row for p in parts for row in find_parts(score, p)]] = True
+        chosen[[row for p in parts for row in named_parts(str(p), part_titles(score))]] = True
     else:
         chosen[np.unique(score.notes["part"])] = True
     return np.repeat(chosen[None], len(score.bars), axis=0)

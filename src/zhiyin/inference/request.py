@@ -13,6 +13,7 @@ from zhiyin.errors import ControlError
 from zhiyin.inference.masks import Masks
 
 _NO_ROWS = np.zeros((0, 6), dtype=np.int64)
+_NO_DUE = np.zeros((0, 4), dtype=np.int64)
 _NO_PLACES = np.zeros((0, 5), dtype=np.int64)
 
 
@@ -80,6 +81,8 @@ class Request:
     given: int64 (G, 6): rows that stand beside the new ones, read ``LOOKAHEAD`` bars ahead.
     places: int64 (P, 5), bar, position, part, duration class, row of ``masks.pitch``, sorted: where any are named, one note
     is written at each of them and none elsewhere; only its pitch, out of that row, is chosen (and its velocity).
+    due: int64 (D, 4), bar, position, part, row of ``masks.pitch``, sorted: places where a note of that row must begin; one is written
+    there where the next row would come after it. None lies in a bar that returns an earlier one, in the last bar, or where a part has no pitches.
     lead: narrows the pitches of the next place from (number of the place, rows written so far, pitches bool (128,)); the
     last row of ``masks.pitch`` is then its room to write in, and no other request may share that table.
     source: int64 (N,): bar that each bar returns note for note, -1 = written anew.
@@ -102,6 +105,7 @@ class Request:
     past: np.ndarray = field(default_factory=lambda: _NO_ROWS)
     given: np.ndarray = field(default_factory=lambda: _NO_ROWS)
     places: np.ndarray = field(default_factory=lambda: _NO_PLACES)
+    due: np.ndarray = field(default_factory=lambda: _NO_DUE)
     lead: Callable[[int, list[list[int]], np.ndarray], np.ndarray] | None = None
     source: np.ndarray | None = None
     first: int = 0

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from zhiyin.encoding import encode
-from zhiyin.encoding.fields import BAR_COLUMN, BAR_FLAGS, DURATIONS, MAX_BAR_STEP, ROW_SIZES
-from zhiyin.encoding.rows import BAR, DURATION, PART, POSITION
+from zhiyin.encoding.fields import BAR_COLUMN, BAR_FLAGS, DRUM_PROGRAM, DURATIONS, MAX_BAR_STEP, ROW_SIZES
+from zhiyin.encoding.rows import BAR, DURATION, PART, PITCH, POSITION
 from zhiyin.errors import ControlError
 from zhiyin.inference.instruments import part_words
 from zhiyin.inference.past import kept_parts
@@ -26,18 +26,22 @@ MAX_NOTES = 50_000
 @dataclass(frozen=True)
 class Rhythm:
     """Onsets and durations. meter: "3/4". bars: how many. notes: int64 (R, 4), bar, position (steps), part, duration
-    class, sorted, bar 0 the first full bar. parts: words for its instruments. name: where it comes from."""
+    class, sorted, bar 0 the first full bar. parts: words for its instruments. name: where it comes from. ranges: lowest and highest
+    pitch of each part where it was read (none in records before 2026-11-25), so that a bass stays a bass; register: their mean pitch, 0 = not known."""
 
     meter: str
     bars: int
     notes: np.ndarray
     parts: tuple[str, ...]
     name: str = "the rhythm"
+    ranges: tuple[tuple[int, int], ...] = ()
+    register: float = 0.0
 
     def as_data(self) -> dict[str, Any]:
         """As a record writes it; ``read_rhythm`` takes it back."""
         return {
             "meter": self.meter, "bars": self.bars, "notes": self.notes.tolist(), "parts": list(self.parts), "name": self.name,
+            "ranges": [list(r) for r in self.ranges], "register": self.register,
         }  # fmt: skip
 
 
@@ -72,14 +76,20 @@ def rhythm_of(score: Score, name: str = "the rhythm") -> Rhythm:
     notes = np.stack([rows[:, BAR] - upbeat, rows[:, POSITION], rows[:, PART], rows[:, DURATION]], axis=1)
     numerator, denominator = (int(x) for x in meters[0])
     parts = part_words([score.parts[p] for p in kept_parts(score)])
-    return _checked(Rhythm(f"{numerator}/{2 ** (denominator - 1)}", len(lengths), notes, parts, name))
+    pitch = [rows[rows[:, PART] == p, PITCH] for p in range(len(parts))]
+    ranges = tuple((int(p.min(initial=127)), int(p.max(initial=0))) for p in pitch)
+    pitched = rows[piece.programs[rows[:, PART]] != DRUM_PROGRAM, PITCH]
+    register = round(float(pitched.mean()), 2) if len(pitched) else 0.0
+    return _checked(Rhythm(f"{numerator}/{2 ** (denominator - 1)}", len(lengths), notes, parts, name, ranges, register))
 
 
 def _from_data(data: Mapping[str, Any]) -> Rhythm:
     try:
         notes = np.array(data["notes"], dtype=np.int64).reshape(-1, 4)
         parts = tuple(str(p) for p in data["parts"])
-        return _checked(Rhythm(str(data["meter"]), int(data["bars"]), notes, parts, str(data.get("name", "the rhythm"))))
+        ranges = tuple((int(low), int(high)) for low, high in data.get("ranges", ()))
+        name, register = str(data.get("name", "the rhythm")), float(data.get("register", 0.0))
+        return _checked(Rhythm(str(data["meter"]), int(data["bars"]), notes, parts, name, ranges, register))
     except (KeyError, TypeError, ValueError) as problem:
         raise ControlError(
             "The rhythm is damaged", expected="meter, bars and notes as Rhythm.as_data writes them", received=str(problem)[:80]

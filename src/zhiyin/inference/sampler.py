@@ -144,7 +144,21 @@ class Run:
             feed["last"][refused, 3] = 127  # their part is done with the place where it is
             second = self.session.look(self.memory, feed)
             rows[refused], nats[refused] = second["next"][refused], second["nats"][refused]
+        rows, nats = self._on_time(rows, nats)
         return Looked(found, rows, nats)
+
+    def _on_time(self, rows: np.ndarray, nats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (B, 6) and nats; where one would pass a place that is due, the row of that place instead, drawn from its pitches."""
+        forced = {i: f for i, n in enumerate(self.active) if (f := self.takes[n].overdue(rows[i])) is not None}
+        if not forced:
+            return rows, nats
+        for i, force in forced.items():
+            self.feed["force"][i] = force
+            self.feed["last"][i] = self.takes[self.active[i]].legal_last()
+        second, late = self.session.look(self.memory, self.feed), list(forced)
+        rows, nats = rows.copy(), nats.copy()
+        rows[late], nats[late] = second["next"][late], np.where(np.arange(6) < 3, 0, second["nats"][late])  # the place was not chosen
+        return rows, nats
 
     def _drawn_again(self, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Rows that went astray drawn again, a few times."""

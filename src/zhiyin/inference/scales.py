@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from zhiyin.errors import ControlError, near_names
+from zhiyin.errors import ControlError, near_hint
 from zhiyin.inference.controls import Key, find_key
 from zhiyin.measures.chord_symbol import pitch_class_name
 
@@ -70,7 +70,7 @@ def split_scale(name: str) -> tuple[str, str]:
             f"Unknown scale {name!r}",
             expected='a scale such as "dorian", "D harmonic minor", "pentatonic", "gong" (宫)',
             received=repr(name),
-            hint=f"near: {near_names(kind, [*SCALES, *_SAME])}",
+            hint=near_hint(kind, [*SCALES, *_SAME]),
         )
     return tonic.replace("♯", "#").replace("♭", "b"), kind
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from zhiyin.errors import ControlError
-from zhiyin.inference.constraints import find_part_rows
 from zhiyin.score import Score
+from zhiyin.score.named_parts import named_parts, part_titles
 
 _SPAN = re.compile(r"\s*(?:bars?\s*)?(\d+)\s*(?:(?:-|–|\.\.)\s*(\d+)\s*)?")
 
@@ -48,7 +48,7 @@ def select(
     chosen = np.ones(len(score.parts), dtype=bool)
     if parts:
         chosen[:] = False
-        chosen[[row for p in parts for row in find_parts(score, p)]] = True
+        chosen[[row for p in parts for row in named_parts(str(p), part_titles(score))]] = True
     cells = bars[:, None] & chosen[None, :]
     if not cells.any():
         raise ControlError("Nothing is selected", expected="at least one bar of one part", received="none")
@@ -64,7 +64,7 @@ def without_locked(score: Score, cells: np.ndarray, lock: Sequence[str]) -> np.n
         if _SPAN.fullmatch(name.split(",")[0]) and not any(p.name.casefold() == name.casefold() for p in score.parts):
             cells[find_bars(score, name)] = False
         else:
-            cells[:, find_parts(score, name)] = False
+            cells[:, named_parts(name, part_titles(score))] = False
     if not cells.any():
         raise ControlError(
             "Everything that was selected is locked", expected="at least one bar of one part that is not locked",
@@ -141,8 +141,3 @@ def find_bars(score: Score, span: str) -> np.ndarray:
 def movements(score: Score) -> int:
     """How often the bar numbers begin anew, the first time counted."""
     return 1 + int((np.diff(score.bars["number"]) < 0).sum())
-
-
-def find_parts(score: Score, name: str | int) -> list[int]:
-    """Indices of the parts that a name (whatever its case) or a number from 1 means. Raises ControlError."""
-    return find_part_rows(str(name), [p.name.strip() or f"Part {i + 1}" for i, p in enumerate(score.parts)])

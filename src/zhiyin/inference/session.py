@@ -1,6 +1,6 @@
 """The step graph of a model package behind one call: read one row per sequence, get the next one.
 
-Caches are preallocated, grow by doubling up to the window, and are written as a ring; recurrent state is fed back as
+Caches are preallocated, grow in blocks up to the window, and are written as a ring; recurrent state is fed back as
 returned. A whole batch moves in lockstep. Nothing here knows what rows mean. onnxruntime is imported when a session is
 made, not before.
 """
@@ -17,6 +17,7 @@ import numpy as np
 from zhiyin.errors import PackageError
 
 FIRST_SLOTS = 128
+MORE_SLOTS = 64  # what a cache grows by: empty slots cost as much to read as full ones
 _TYPES = {"tensor(int64)": np.int64, "tensor(float)": np.float32, "tensor(bool)": np.bool_, "tensor(int32)": np.int32}
 
 
@@ -101,7 +102,7 @@ class StepSession:
 
     def start(self, batch: int, rows: int = 0) -> Memory:
         """An empty memory for ``batch`` sequences; ``rows``: how many will be read, if known."""
-        slots = min(self.window, max(FIRST_SLOTS, rows))
+        slots = min(self.window, max(FIRST_SLOTS, -(-rows // MORE_SLOTS) * MORE_SLOTS))
         states: dict[str, np.ndarray] = {
             n: np.zeros(_shape(i, batch, slots), dtype=_TYPES[i.type]) for n, i in self._states.items()
         }
@@ -131,7 +132,7 @@ class StepSession:
         memory.count += 1
 
     def _grow(self, memory: Memory) -> None:
-        slots = min(2 * memory.slots, self.window)
+        slots = min(memory.slots + MORE_SLOTS, self.window)
         for name, old in memory.caches.items():
             new = np.zeros((*old.shape[:2], slots, old.shape[3]), dtype=old.dtype)
             new[:, :, : memory.slots] = old

@@ -12,8 +12,7 @@ import numpy as np
 
 from zhiyin.errors import ZhiyinError
 from zhiyin.files import data_folder
-from zhiyin.formats.catalog import load
-from zhiyin.inference.bring import DESCRIPTORS, embedding_kind
+from zhiyin.inference.bring import DESCRIPTORS, embedding_kind, load_with_notes
 from zhiyin.inference.embed import embedder
 from zhiyin.inference.features import features
 from zhiyin.library.pieces import list_pieces, read_vectors
@@ -57,14 +56,16 @@ class Shelf:
 
 
 def shelf_of_library(library: Library) -> Shelf:
-    """All pieces of the library that have their vectors."""
+    """All pieces of the library that have notes and their vectors."""
     ids, descriptors = read_vectors(library, DESCRIPTORS)
     other, embeddings = read_vectors(library, embedding_kind())
     both = np.intersect1d(ids, other)
     if not len(both):
         return empty_shelf()
-    facts = {r["id"]: r for r in list_pieces(library)}
-    both = both[[int(i) in facts for i in both]]
+    facts = {r["id"]: r for r in list_pieces(library) if r["notes"]}
+    both = both[np.array([int(i) in facts for i in both], dtype=bool)]
+    if not len(both):
+        return empty_shelf()
     rows = [facts[int(i)] for i in both]
     return Shelf(
         both, descriptors[np.searchsorted(ids, both)], embeddings[np.searchsorted(other, both)],
@@ -74,12 +75,12 @@ def shelf_of_library(library: Library) -> Shelf:
 
 
 def shelf_of_files(paths: Sequence[Path], *, progress: Progress = lambda done, total, words: None) -> Shelf:
-    """Files read, described and embedded now; those that fail are listed."""
+    """Files read, described and embedded now; those that fail, or have no notes, are listed."""
     found, failures = [], []
     for number, path in enumerate(paths):
         progress(number, len(paths), path.name)
         try:
-            score = load(path)
+            score = load_with_notes(path)
             found.append((path, score.metadata, describe(score), embedder().embed([score])[0]))
         except ZhiyinError as error:
             failures.append((str(path), str(error)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from zhiyin.errors import ControlError, InputError, near_names
+from zhiyin.errors import ControlError, InputError, near_hint
 from zhiyin.inference.style_inputs import encoded
 from zhiyin.inference.style_model import open_model
 from zhiyin.provenance.package import Package
@@ -36,7 +36,7 @@ class StyleCheck:
         if not style or style not in self.head.classes:
             raise ControlError(
                 "The classifier cannot check this style", expected="a style that it knows", received=style or "no style",
-                hint=f"near: {near_names(style or '', self.head.classes)}" if style else 'name one: --style jig, or in words',
+                hint=near_hint(style or '', self.head.classes) if style else 'name one: --style jig, or in words',
             )  # fmt: skip
         self.style = style
 

@@ -29,7 +29,7 @@ from zhiyin.measures.playability import two_hands
 _FREE = np.full(6, -1, dtype=np.int64)  # nothing is forced
 _PLACED = np.array([True, True, True, False, True, False])  # fields that places name
 _BLOCK = 64  # rows of random numbers drawn at a time
-_CHANGING = ("rows", "nats", "last", "last_pitch", "row", "position_index", "_owed", "_written", "_ready", "_chord", "_woven")
+_CHANGING = ("rows", "nats", "last", "last_pitch", "row", "position_index", "_owed", "_written", "_ready", "_chord", "_woven", "_due")
 
 
 class Take:
@@ -69,6 +69,7 @@ class Take:
         self._following, self._stop = _following(_open_bars(request), count)
         self._woven: deque[list[int]] = deque([int(v) for v in r] for r in request.woven)
         self._close_given_parts()
+        self._due: deque[tuple[int, ...]] = deque(tuple(d) for d in request.due.tolist())
         self.pitches: np.ndarray | None = None  # what the lead leaves of the next place's pitches, bool (128,)
         self._past_left = len(request.past)
         self._queue_given(LOOKAHEAD)
@@ -109,6 +110,24 @@ class Take:
             return np.array([END, -1, -1, -1, -1, -1], dtype=np.int64)
         bar, position, part, duration, _ = places[self._place].tolist()
         return np.array([min(bar - self.cursor, MAX_BAR_STEP), position, part, -1, duration, -1], dtype=np.int64)
+
+    def overdue(self, sampled: np.ndarray) -> np.ndarray | None:
+        """What the next row must have (classes as in ``force``) where a sampled one would pass a place that is due, else None."""
+        if not self._due or not self.samples:
+            return None
+        bar, position, part, row = self._due[0]
+        wanted = self.request.masks.pitch[row]
+        next_bar = len(self.request.bars) if int(sampled[0]) == END else self.cursor + int(sampled[0])
+        place = (next_bar, int(sampled[1]), int(sampled[2]))
+        if place < (bar, position, part) or (place == (bar, position, part) and wanted[int(sampled[3])]):
+            return None
+        cell = self.request.masks.pitch[self.pitch_index[bar, position // STEPS_PER_QUARTER, part]]
+        return np.array([bar - self.cursor, position, part, self._nearest(part, wanted) if (cell & ~wanted).any() else -1, -1, -1], dtype=np.int64)
+
+    def _nearest(self, part: int, wanted: np.ndarray) -> int:
+        """The wanted pitch nearest to the last one of a part; of one that has none, the middle one."""
+        pitches, last = np.flatnonzero(wanted), int(self.last_pitch[part])
+        return int(pitches[len(pitches) // 2] if last == NO_PITCH else pitches[np.abs(pitches - last).argmin()])
 
     def reseed(self, turn: int) -> None:
         """Other random numbers from here on: the same for the same seed and turn."""
@@ -239,6 +258,8 @@ class Take:
         self.cursor = bar
         self.last[:] = (bar, row[POSITION], row[PART], row[PITCH])
         self.last_pitch[row[PART]] = row[PITCH]
+        while self._due and self._due[0][:3] <= (bar, row[POSITION], row[PART]):
+            self._due.popleft()
         if self._past_left:
             self._past_left -= 1
             if not self._past_left:

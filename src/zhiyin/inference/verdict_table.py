@@ -31,13 +31,15 @@ def check_table(path: Path) -> None:
 
 
 def table_rows(found: Mapping[str, Verdict], failed: Sequence[Failure]) -> list[dict[str, Any]]:
-    """Rows: file, none_of_these, distance, then for every label set and place the label and its probability, and the error last."""
+    """Rows: file, none_of_these, distance, then for every label set and place the label, its probability and the only collection
+    that it was learnt from ("" where there are more), and the error last."""
     rows = []
     for path, verdict in found.items():
         row: dict[str, Any] = {"file": path, "none_of_these": verdict.none, "distance": round(verdict.distance, 4)}
         for name, answers in verdict.answers.items():
             for place, answer in enumerate(answers, 1):
-                row |= {f"{name}_{place}": answer.label, f"{name}_{place}_probability": round(answer.probability, 5)}
+                column = f"{name}_{place}"
+                row |= {column: answer.label, f"{column}_probability": round(answer.probability, 5), f"{column}_one_collection": answer.one_collection}
         rows.append(row | {"error": ""})
     columns = list(rows[0]) if rows else ["file", "error"]
     rows += [dict.fromkeys(columns) | {"file": f.path, "error": f.reason} for f in failed]

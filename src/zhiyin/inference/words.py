@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zhiyin.errors import ControlError, near_names
+from zhiyin.errors import ControlError, near_hint
 from zhiyin.inference import word_tables as tables
 from zhiyin.inference.controls import Controls, entry_names, find_form, find_key, find_meter
+from zhiyin.inference.drum_words import drums_only, names_drums, not_taken, only_drums, says_drums
 from zhiyin.inference.instruments import ENSEMBLES, find_parts, instrument_names
+from zhiyin.inference.near_styles import near_in_meaning
 
 _ZH_NUMBER = r"[0-9]+(?:\.[0-9]+)?|[零〇一二两三四五六七八九十百千]+"
 _EN_NUMBER = r"[0-9]+(?:\.[0-9]+)?|(?:{0})(?:[\s-]+(?:and\s+)?(?:{0}))*".format(
@@ -50,6 +52,7 @@ def parse_words(
     _read_names(reader, styles, composers)
     _read_parts(reader)
     _read_tempo_and_mood(reader)
+    _leave_drum_genres(reader, styles)
     _refuse_genres(reader, styles)
     reader.ignore_rest()
     return Words(Controls(**reader.values), reader.understood, reader.assumed, reader.ignored)
@@ -271,20 +274,25 @@ def _read_forms(reader: _Reader) -> None:
 
 
 def _read_names(reader: _Reader, styles: Sequence[Mapping[str, Any]], composers: Sequence[Mapping[str, Any]]) -> None:
-    """Styles by name first; a synonym counts only where no name does, an instrument's name only where nothing else does."""
+    """Styles by name first; a synonym counts only where no name does, an instrument's name only where nothing else does.
+    A style of drums alone is taken only where drums are said, and no other instrument."""
     instruments = instrument_names()
+    grooves = {str(entry["name"]) for entry in styles if drums_only(entry)}
+    drums = says_drums(reader.text) and not any(re.search(_word(n), reader.text, re.IGNORECASE) for n in reader.spoken(instruments) if not says_drums(n))
     for rank in range(2):
         names: dict[str, str] = {}
         for entry in styles:
-            own = entry_names(entry)
+            own = [n for n in entry_names(entry) if drums or not drums_only(entry) or names_drums(n)]
             count = 1 + bool(entry.get("name_zh")) + bool(entry.get("title"))
             for i, name in enumerate(own):
                 first = i < count or any(n in name for n in own[:count])  # "irish jig" names the jig
                 if first == (rank == 0) and name.casefold() not in instruments:
                     names.setdefault(name, str(entry["name"]))
         before = "style" in reader.values
-        for name in reader.spoken(names):
+        for name in sorted(reader.spoken(names), key=only_drums):  # "Motown groove" is Motown
             for match in reader.matches(_word(name)):
+                if only_drums(name) and reader.values.get("style") in grooves:
+                    continue
                 if before and names[name] != reader.values["style"]:
                     reader.ignored.append(match.group(0).strip())
                     continue
@@ -398,6 +406,14 @@ def _tempo_range(reader: _Reader, ranges: list[tuple[float, float, str]]) -> Non
             _contradiction("tempo", reader.source["tempo_qpm"], outside[0][2])
 
 
+def _leave_drum_genres(reader: _Reader, styles: Sequence[Mapping[str, Any]]) -> None:
+    """Genres that are known as drums alone, where drums were not asked for, are not understood: that is said, nothing is guessed."""
+    names = {n for entry in styles if drums_only(entry) for n in entry_names(entry) if n not in tables.STOP_PHRASES}
+    for name in reader.spoken(names):
+        for match in reader.matches(_word(name)):
+            reader.ignored.append(not_taken(match.group(0).strip()))
+
+
 def _refuse_genres(reader: _Reader, styles: Sequence[Mapping[str, Any]]) -> None:
     """A kind of music that the catalog lacks is refused; another would be a silent guess."""
     if not styles:
@@ -408,11 +424,12 @@ def _refuse_genres(reader: _Reader, styles: Sequence[Mapping[str, Any]]) -> None
                 reader.ignored.append(match.group(0).strip())
                 continue
             known = [str(e["name"]) for e in styles]
+            near = near_in_meaning(name, known)
             raise ControlError(
                 f"No style {match.group(0).strip()!r} in this model",
                 expected="a style that it was trained on",
                 received=repr(match.group(0).strip()),
-                hint=f"near: {near_names(name, known)}; zhiyin models shows all",
+                hint=f"{'near: ' + ', '.join(map(repr, near)) if near else near_hint(name, known)}; zhiyin models show lists all",
             )
 
 

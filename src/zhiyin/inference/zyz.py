@@ -135,7 +135,7 @@ def _check(fields: tuple[Any, ...], payload: bytes) -> int:
 
 def _unpack(data: bytes, name: str) -> tuple[int, int, bytes, bytes, bytes]:
     if len(data) < HEADER.size or data[:3] != MAGIC:
-        raise FormatError(f"{name} is not a .zyz file", expected="a file that begins with ZYZ", received=repr(data[:8]))
+        raise FormatError(f"{name} is not a .zyz file", expected="a file that begins with ZYZ", received=repr(data[:4].decode("ascii", "replace")) if data else "an empty file")
     *fields, check = HEADER.unpack(data[: HEADER.size])
     _, version, mode, bits, package, notes, size = fields
     if version != VERSION:

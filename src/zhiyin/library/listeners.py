@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
-from zhiyin.errors import InputError, near_names
+from zhiyin.errors import InputError, near_hint
 from zhiyin.library.schema import EVENT, LISTENER, PIECE
 from zhiyin.library.store import Library, insert
 
@@ -39,7 +39,7 @@ def find_listener(library: Library, name: str) -> int:
             f"No listener {name!r}",
             expected="a listener of the library",
             received=repr(name),
-            hint=f"near names: {near_names(name, names)}" if names else "no listener is known yet: zhiyin library rate PIECE --listener NAME --like",
+            hint=near_hint(name, names, "names") if names else "no listener is known yet: zhiyin library rate PIECE --listener NAME --like",
         )
     return int(found)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, delete, func, or_, select
 
-from zhiyin.errors import InputError, near_names
+from zhiyin.errors import InputError, near_hint
 from zhiyin.library.schema import EVENT, FILE, PIECE, VECTOR
 from zhiyin.library.store import Library, insert
 
@@ -130,7 +130,7 @@ def find_piece(library: Library, text: str) -> int:
         f"No piece {text!r} in the library",
         expected="a number, a file, a content hash or a title of a piece",
         received=repr(text),
-        hint=f"near titles: {near_names(text, titles)}" if titles else "the library is empty: zhiyin library add FOLDER",
+        hint=near_hint(text, titles, "titles") if titles else "the library is empty: zhiyin library add FOLDER",
     )
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zhiyin.errors import InputError, near_names
+from zhiyin.errors import InputError
 from zhiyin.score import Score
+from zhiyin.score.named_parts import named_parts, part_title, part_titles
 
 _SUNG = ("melody", "soprano", "voice", "vocal", "lead", "tune", "cantus", "treble", "singer", "旋律", "人声", "女高音")
 _CHORDS = 0.02  # share of notes struck together with another of their part from which a part plays chords
@@ -30,12 +31,12 @@ class Melody:
 def find_melody(score: Score, name: str | None = None) -> Melody:
     """The melody of a score: the part of that name or number, else the part that its name calls a melody, else the highest.
 
-    Raises InputError for a part that is not there, or a score without pitched notes.
+    Raises ControlError for a part that is not there, InputError for one, or a score, without pitched notes.
     """
     pitched = [p for p in range(len(score.parts)) if not score.parts[p].drums and (score.notes["part"] == p).any()]
     if not pitched:
         raise InputError("No melody to take", expected="a part with pitched notes", received="none")
-    part = find_part(score, name) if name else _likely(score, pitched)
+    part = named_parts(name, part_titles(score), several=False)[0] if name else _likely(score, pitched)
     if part not in pitched:
         raise InputError(f"Part {score.parts[part].name!r} has no melody", expected="pitched notes", received="none")
     rows = np.flatnonzero((score.notes["part"] == part) & ~score.notes["grace"])
@@ -44,27 +45,6 @@ def find_melody(score: Score, name: str | None = None) -> Melody:
     if len(top) < len(rows) * (1 - _CHORDS):
         said = f"the highest line of {part_title(score, part)} is taken as the melody ({len(top)} of {len(rows)} notes)"
     return Melody(part, top, said)
-
-
-def find_part(score: Score, name: str) -> int:
-    """Index of the part of a name, or of a number from 1. Raises InputError with near names."""
-    names = [p.name for p in score.parts]
-    wanted = name.strip().casefold()
-    found = [i for i, n in enumerate(names) if n.casefold() == wanted]
-    if not found and wanted.isdigit() and 1 <= int(wanted) <= len(names):
-        found = [int(wanted) - 1]
-    if not found:
-        listed = ", ".join(n or f"part {i + 1}" for i, n in enumerate(names))
-        raise InputError(
-            f"There is no part {name!r}", expected=f"one of {listed}, or a number 1..{len(names)}", received=repr(name),
-            hint=f"near: {near_names(name, names)}" if any(names) else "",
-        )  # fmt: skip
-    return found[0]
-
-
-def part_title(score: Score, part: int) -> str:
-    """A part's name, or its number where it has none."""
-    return score.parts[part].name or f"part {part + 1}"
 
 
 def skyline(notes: np.ndarray, rows: np.ndarray, *, lowest: bool = False) -> np.ndarray:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zhiyin.encoding.fields import END, ROW_FIELDS
-from zhiyin.models.layers.embedding import CURSOR, LENGTH, owners
+from zhiyin.encoding.fields import END, ROW_FIELDS, ROW_SIZES
+from zhiyin.models.layers.embedding import CURSOR, LENGTH, items, owners, pick
 from zhiyin.models.layers.heads import DURATION, PART, PITCH, POSITION, STEP, Scene
 from zhiyin.models.layers.legal import LegalRow, Rules
 from zhiyin.models.layers.sampling import Draw
@@ -48,43 +48,42 @@ class StepGraph(nn.Module):
     def _write(self, h: Tensor, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Samples the six fields in order: classes (B, 6) and −ln p (B, 6); zeros after the end."""
         legal = LegalRow(Rules(**{name: given[name] for name in Rules.__dataclass_fields__}))
-        draw = Draw(**{name: given[name] for name in Draw.__dataclass_fields__})
+        draws = Draw(**{name: given[name] for name in Draw.__dataclass_fields__}).fields()
         values: list[Tensor] = []
-        nats: list[Tensor] = []
+        found: list[Tensor] = []  # ln p
 
         def choose(field: int, logits: Tensor) -> Tensor:
-            value, cost = draw.take(field, logits, _mask(legal, field, values, logits))
+            value, likelihood = draws[field].take(logits, _mask(legal, field, values))
             values.append(value)
-            nats.append(cost)
-            return value
+            found.append(likelihood)
+            return value[:, 0]
 
         self.model.heads.run(h, self._scene(given), choose)
-        ends = (values[STEP] == END)[:, None] & (torch.arange(len(ROW_FIELDS)) > 0)
-        return torch.stack(values, -1).masked_fill(ends, 0), torch.stack(nats, -1).masked_fill(ends, 0.0)
+        ends = (values[STEP] == END) & (torch.arange(len(ROW_FIELDS)) > 0)
+        return torch.cat(values, 1).masked_fill(ends, 0), -torch.cat(found, 1).masked_fill(ends, 0.0)
 
     def _scene(self, given: dict[str, Tensor]) -> Scene:
-        bars, cursor, count = given["bars"], given["last"][:, 0], given["bar_count"]
+        bars, cursor, count = given["bars"], given["last"][:, :1], given["bar_count"][:, None]
 
         def landing(step: Tensor) -> tuple[Tensor, Tensor]:
-            bar = torch.minimum(cursor + step, count - 1)
-            row = bars[torch.arange(bars.shape[0]), bar]
+            row = pick(bars, items(bars), torch.minimum(cursor + step[:, None], count - 1))[:, 0]
             return self.model.embedding.bars(row), row[:, LENGTH]
 
         return Scene(given["programs"], landing, lambda part: given["last_pitch"].gather(1, part[:, None])[:, 0])
 
 
-def _mask(legal: LegalRow, field: int, values: list[Tensor], logits: Tensor) -> Tensor:
+def _mask(legal: LegalRow, field: int, values: list[Tensor]) -> Tensor:
     if field == STEP:
         return legal.steps()
     if field == POSITION:
         return legal.position_mask(values[STEP])
     if field == PART:
-        return legal.part_mask(values[STEP], values[POSITION])
+        return legal.part_mask(values[POSITION])
     if field == PITCH:
         return legal.pitch_mask(values[PART])
     if field == DURATION:
         return legal.duration_mask()
-    return (torch.arange(logits.shape[1]) > 0).expand_as(logits)
+    return torch.arange(ROW_SIZES[field])[None] > 0
 
 
 class ScoreGraph(nn.Module):

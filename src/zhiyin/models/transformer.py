@@ -60,10 +60,9 @@ class Transformer(nn.Module):
         index = torch.arange(x.shape[1], device=x.device) if count is None else count.reshape(1)
         clock = self.clocks(index, time)
         new: dict[str, Tensor] = {}
+        empty = None if state is None or count is None else torch.arange(state["cache.k0"].shape[2], device=x.device) >= count
         for layer, block in enumerate(self.blocks):
-            past = (
-                None if state is None or count is None else (state[f"cache.k{layer}"], state[f"cache.v{layer}"], count)
-            )
+            past = None if state is None or empty is None else (state[f"cache.k{layer}"], state[f"cache.v{layer}"], empty)
             x, new[f"cache.k{layer}"], new[f"cache.v{layer}"] = block(x, clock, past)
         return self.norm(x), new
 
@@ -100,18 +99,34 @@ class Block(nn.Module):
 
         Causal, unless ``seen`` (added to the scores, (B, 1, 1, T)) says which rows every row may look at.
         """
-        q, k, v = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        cos, sin = (c.to(q.dtype) for c in clock)
-        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
         if past is not None:
-            found = look_back(q, k, v, past)
-        elif seen is not None:
-            found = look_around(q, k, v, seen)
+            x, k, v = self._step(x, clock, past)
         else:
-            found = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.dropout(self.out(found.transpose(1, 2).flatten(2)))
-        gate, up = self.up(self.norm_mlp(x)).chunk(2, -1)
+            q, k, v = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            cos, sin = (c.to(q.dtype) for c in clock)
+            q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+            if seen is not None:
+                found = look_around(q, k, v, seen)
+            else:
+                found = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.dropout(self.out(found.transpose(1, 2).flatten(2)))
+        gate, up = self.up(self.norm_mlp(x)).split(self.down.in_features, -1)
         return x + self.dropout(self.down(F.silu(gate) * up)), k, v
+
+    def _step(
+        self, x: Tensor, clock: tuple[Tensor, Tensor], past: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Attention of one row (T = 1) over the cache: shapes are constants and queries turn together with keys, as the
+        exported graph pays for every node.
+        """
+        width = int(x.shape[-1]) // self.heads
+        rows = self.qkv(self.norm_attention(x)).view(-1, 3, self.heads, 1, width)
+        turned, v = rows.split([2, 1], 1)
+        cos, sin = clock
+        q, k = rotate(turned, cos[:, None], sin[:, None]).unbind(1)
+        v = v[:, 0]
+        found = look_back(q, k, v, past)
+        return x + self.out(found.view(-1, 1, self.heads * width)), k, v
 
 
 def look_around(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
@@ -122,10 +137,12 @@ def look_around(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
 
 
 def look_back(q: Tensor, k: Tensor, v: Tensor, past: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """One row (T = 1) attends to the filled cache slots and itself, without copying the cache."""
-    keys, values, count = past
-    q = q * q.shape[-1] ** -0.5
-    empty = torch.arange(keys.shape[2], device=q.device) >= count
-    earlier = (q @ keys.transpose(-1, -2)).masked_fill(empty, -1e9)  # (B, H, 1, W)
-    weights = torch.cat((earlier, (q * k).sum(-1, keepdim=True)), -1).softmax(-1)
+    """One row (T = 1) attends to the filled cache slots and itself, without copying the cache.
+
+    past: keys, values (B, H, W, D/H), and which slots are empty, bool (W,).
+    """
+    keys, values, empty = past
+    scale = int(q.shape[-1]) ** -0.5
+    earlier = ((q @ keys.transpose(-1, -2)) * scale).masked_fill(empty, -1e9)  # (B, H, 1, W)
+    weights = torch.cat((earlier, (q * k).sum(-1, keepdim=True) * scale), -1).softmax(-1)
     return weights[..., :-1] @ values + weights[..., -1:] * v

@@ -22,6 +22,7 @@ from zhiyin.training.recipe import Recipe
 from zhiyin.training.windows import Pool, Windows, moved
 
 SAMPLED = 64  # windows that a validation writes and looks at
+BEGIN_WITH = 512  # windows whose commonest choices the generator begins with
 LEAST_DIFFERENT = 0.9  # of them, else collapse is told
 
 
@@ -40,6 +41,7 @@ class _Adversaries:
         self.pool = rollable(windows.pool)
         if not len(self.pool.begin):
             raise TrainingError("Nothing to train on", expected="≥ 1 window with pitches 28..99", received="none", hint="more files")
+        model.generator.begin_with(self.marginals())
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.5, 0.9), weight_decay=0.0)
         self.weights = Weights(model, snapshot(model), snapshot(model), self.optimiser)
         self.progress = Progress()
@@ -73,6 +75,11 @@ class _Adversaries:
         log.close()
         self.model.load_state_dict(self.weights.average)
         return Run(self.model, p)
+
+    def marginals(self) -> torch.Tensor:
+        """Real rolls to begin with (W, K, N, 16, P, 2), as they stand."""
+        which = np.random.default_rng(self.recipe.seed).integers(0, len(self.pool.begin), BEGIN_WITH)
+        return torch.from_numpy(roll_of(self.pool.take(which)).astype(np.float32)).to(self.device)
 
     def real(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The k-th batch of real rolls and their length classes."""

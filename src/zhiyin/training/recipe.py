@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from zhiyin.errors import TrainingError, near_names
+from zhiyin.errors import TrainingError, near_hint, near_names
 from zhiyin.models.catalog import sizes_of
 from zhiyin.training.style_fit import STYLE, StyleSizes
 
@@ -90,7 +90,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
             f"Recipe {name}: unknown key",
             expected="keys of a recipe or sizes of the family",
             received=", ".join(unknown),
-            hint=f"near: {near_names(unknown[0], [*own, *known_sizes])}",
+            hint=near_hint(unknown[0], [*own, *known_sizes]),
         )
     sizes = {k: v for k, v in values.items() if k in known_sizes and k not in own}
     return Recipe(**{k: v for k, v in values.items() if k in own}, sizes=sizes)

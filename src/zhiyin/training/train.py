@@ -149,12 +149,13 @@ def train(
 
 
 def fine_tune(
-    source: str | Path, package: str | Package, *, minutes: float | None = None, seed: int | None = None,
+    source: str | Path, package: str | Package, *, recipe: str | Recipe = "", minutes: float | None = None, seed: int | None = None,
     options: TrainOptions | None = None, report: Report | None = None,
 ) -> TrainResult:  # fmt: skip
     """Goes on training a package on a folder of scores or a built corpus: new labels become styles beside the old ones.
 
-    What it forgets is measured on pieces that the old package composes (seeded), before and after.
+    ``recipe``: how to go on (a further stage: its sizes are not read); left out, gently, for ``minutes``. What it forgets is
+    measured on pieces that the old package composes (seeded), before and after. TrainingError for a recipe of another family.
     """
     options, report = options or TrainOptions(), report or (lambda _: None)
     old = package if isinstance(package, Package) else load_package(package)
@@ -162,23 +163,23 @@ def fine_tune(
     name = options.name or f"{Path(source).resolve().name}-{old.name}"
     run_folder = options.run_folder or packages_folder().parent / "runs" / name
     corpus = relabel(corpus_of(source, run_folder, options, report), old.manifest)
-    recipe = _tuning_recipe(old.manifest, minutes or DEFAULT_MINUTES, seed)
-    batches, device = batches_of(corpus, recipe), choose_device(options.device)
+    chosen = further_recipe(old.manifest, recipe, minutes, seed) if recipe else _tuning_recipe(old.manifest, minutes or DEFAULT_MINUTES, seed)
+    batches, device = batches_of(corpus, chosen), choose_device(options.device)
     report(
         {
             "kind": "start",
-            "family": recipe.family,
+            "family": chosen.family,
             "parameters": old.manifest["parameters"],
             "pieces": len(batches.pieces),
             "notes": batches.rows,
         }
     )
     model = restore_network(old).to(device)
-    before = measure(model, batches.held_out(4 * recipe.valid_rows), device, recipe)["nats"]
+    before = measure(model, batches.held_out(4 * chosen.valid_rows), device, chosen)["nats"]
     own = own_music(old)
-    old_before = measure(model, own, device, recipe)["nats"]
-    run = train_model(model, batches, recipe, run_folder, device=options.device, report=report)
-    old_after = measure(run.model, own, device, recipe)["nats"]
+    old_before = measure(model, own, device, chosen)["nats"]
+    run = train_model(model, batches, chosen, run_folder, device=options.device, report=report)
+    old_after = measure(run.model, own, device, chosen)["nats"]
     known = set(corpus.styles)
     facts = corpus_facts(corpus.manifest, old.manifest)
     tuned = {
@@ -190,12 +191,24 @@ def fine_tune(
     added = {
         "styles": [s for s in old.manifest["styles"] if s["name"] not in known] + style_facts(corpus),
         "composers": old.manifest["composers"],
-        "collections": [*old.manifest["collections"], *corpus.manifest["collections"]],
+        "collections": [*(c for c in old.manifest["collections"] if c not in corpus.manifest["collections"]), *corpus.manifest["collections"]],
         "corpus": facts,
         "tuned": tuned,
     }
-    result = package_run(run, corpus, recipe, run_folder, name, options, tuned=added)
+    if old.manifest.get("default_style") in known:
+        added["default_style"] = old.manifest["default_style"]
+    result = package_run(run, corpus, chosen, run_folder, name, options, tuned=added)
     return replace(result, before=before, old_before=old_before, old_after=old_after)
+
+
+def further_recipe(manifest: Mapping[str, Any], recipe: str | Recipe, minutes: float | None, seed: int | None) -> Recipe:
+    """A recipe for a further stage of a package's training: its sizes are the package's. TrainingError where the family differs."""
+    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    if chosen.family != manifest["family"]:
+        raise TrainingError("Family and recipe differ", expected=f"a recipe of the family {manifest['family']}", received=chosen.family)
+    if minutes is not None:
+        chosen = chosen.replace(minutes=minutes, steps=0)
+    return chosen.replace(seed=seed, sizes=dict(manifest["sizes"]))
 
 
 def _tuning_recipe(manifest: Mapping[str, Any], minutes: float, seed: int | None) -> Recipe:

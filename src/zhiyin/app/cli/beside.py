@@ -50,7 +50,7 @@ def run(file: Path, wish: Wish, asked: Asked) -> None:
     """Reads a file, does what the wish says, writes and tells."""
     began = time.monotonic()
     quiet, single = asked.quiet or asked.json, bool(asked.out.suffix)
-    check_way(asked.out, asked.language, asked.sign)
+    check_way(asked.out, asked.language, asked.sign, asked.soundfont)
     package = load_package(asked.model)
     score = load(file)
     options = Options(takes=1 if single else asked.takes, candidates=max(asked.candidates, asked.takes), pick=asked.pick)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ import typer
 from zhiyin.app.cli.common import PARTIAL, Json, Quiet, new_app, print_json, progress_bar, say, tell
 
 if TYPE_CHECKING:
-    from zhiyin.inference.classify import Failure, Verdict
+    from zhiyin.inference.classify import Answer, Failure, Verdict
 
 app = new_app()
 
@@ -38,7 +39,7 @@ def classify(
         c.check_table(out)
     found: dict[str, Verdict] = {}
     failed: list[Failure] = []
-    if len(listed) == 1 and files[0].is_file():
+    if len(listed) == 1 and not files[0].is_dir():
         found[str(listed[0])] = c.classify(listed[0], model=model, top=top)
     else:
         with progress_bar("classifying", quiet=quiet or json) as update:
@@ -72,12 +73,24 @@ def _print(found: dict[str, Verdict], *, quiet: bool) -> None:
     for path, verdict in found.items():
         shown = path if len(path) <= width else "…" + path[-(width - 1) :]
         tell(f"{shown:<{width}}  {_line(verdict)}", quiet=quiet)
+    _tell_stars(found.values(), quiet=quiet)
 
 
 def _line(verdict: Verdict) -> str:
     if verdict.none:
-        return f"none of these (nearest: {verdict.first[0].label})"
-    return "   ".join(f"{name}: " + ", ".join(f"{a.label} {100 * a.probability:.0f} %" for a in answers) for name, answers in verdict.answers.items())
+        return f"none of these (nearest: {verdict.first[0].marked})"
+    return "   ".join(f"{name}: {_answers(answers)}" for name, answers in verdict.answers.items())
+
+
+def _answers(answers: Sequence[Answer]) -> str:
+    """Labels with their probabilities; a star marks what is known from one collection alone."""
+    return ", ".join(f"{a.marked} {100 * a.probability:.0f} %" for a in answers)
+
+
+def _tell_stars(verdicts: Iterable[Verdict], *, quiet: bool) -> None:
+    """What a star means, where one was printed."""
+    if any(a.one_collection for verdict in verdicts for answers in verdict.answers.values() for a in answers):
+        say("  * known from one collection alone: its habits may be what was recognised", quiet=quiet)
 
 
 def _explain(path: str, verdict: Verdict, *, quiet: bool) -> None:
@@ -85,13 +98,10 @@ def _explain(path: str, verdict: Verdict, *, quiet: bool) -> None:
     if verdict.none:
         tell(f"  none of these: {verdict.distance:.2f} times as far from the training music as its like may be. If it had to be one:", quiet=quiet)
     for name, answers in verdict.answers.items():
-        tell(f"  {name:>9}  " + ", ".join(f"{a.label}{'*' if a.one_collection else ''} {100 * a.probability:.0f} %" for a in answers), quiet=quiet)
+        tell(f"  {name:>9}  {_answers(answers)}", quiet=quiet)
     for side, words in ((verdict.reasons_for, "for"), (verdict.reasons_against, "against")):
         for reason in side:
             tell(f"  {words:>9}  {reason.said()}", quiet=quiet)
     if verdict.bars:
         tell(f"  {'bars':>9}  " + ", ".join(b["bars"] for b in verdict.bars) + f" speak most for {verdict.first[0].label}", quiet=quiet)
-    if any(a.one_collection for answers in verdict.answers.values() for a in answers):
-        say("  * known from one collection alone: its habits may be what was recognised", quiet=quiet)
-
-
+    _tell_stars([verdict], quiet=quiet)

@@ -28,17 +28,17 @@ from zhiyin.app.cli.library import Url
 from zhiyin.app.cli.writing import (
     How,
     Taken,
-    check_folder,
-    check_language,
-    check_signing,
+    check_way,
     name_takes,
     tell_next,
     write_and_log,
     write_take,
 )
 from zhiyin.errors import ControlError
+from zhiyin.inference.brief import tempo_said
 from zhiyin.inference.compose import Composition, Piece
 from zhiyin.inference.compose import compose as compose_pieces
+from zhiyin.inference.controls import find_meter
 from zhiyin.provenance.package import load_package
 
 app = new_app()
@@ -128,13 +128,12 @@ def compose(
     began = time.monotonic()
     quiet = quiet or json
     single = bool(out.suffix)
-    check_language(language)
-    check_signing(sign)
+    check_way(out, language, sign, soundfont)
     if takes < 1:
         raise ControlError("takes out of range", expected="1..64", received=str(takes))
     if single and takes > 1:
         say("one file was asked for: the best of the candidates is kept; for more takes name a folder", quiet=quiet)
-    folder = check_folder(out.parent if single else out)
+    folder = out.parent if single else out
     package = load_package(model)
     wish = " ".join(words or ())
     controls = {
@@ -183,7 +182,7 @@ def compose(
             }
         )
         return
-    _tell(made, taken, files, single=single, quiet=quiet)
+    _tell(made, taken, files, single=single, how=how)
 
 
 def _number(text: str | None) -> float | str | None:
@@ -198,7 +197,7 @@ def _taken(piece: Piece, model: str, seed: int) -> Taken:
     report = piece.report
     facts = [
         ("style", str(report["style"])), *([("key", str(report["key"]))] if report["key"] else []), ("meter", str(report["meter"])), ("form", str(report["form"])),
-        ("tempo", f"{report['tempo']} ({report['tempo_qpm']:g})"), ("bars", str(report["bars"])), ("notes", str(report["notes"])),
+        ("tempo", f"{report['tempo']}, {tempo_said(report['tempo_qpm'], find_meter(report['meter']))}"), ("bars", str(report["bars"])), ("notes", str(report["notes"])),
         ("length", f"{report['seconds']:.0f} s"), ("parts", ", ".join(report["parts"])), ("model", model), ("seed", str(seed)),
     ]  # fmt: skip
     known = report.get("originality")  # not yet of the first take, which is written early
@@ -207,19 +206,23 @@ def _taken(piece: Piece, model: str, seed: int) -> Taken:
     return Taken(piece.score, piece.record, facts)
 
 
-def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: bool, quiet: bool) -> None:
+def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: bool, how: How) -> None:
     """What a person wants to know, in few lines, and three ways on with this very file."""
-    report = made.report
+    report, quiet = made.report, how.quiet
     for name, label in (("understood", "understood"), ("assumed", "assumed"), ("ignored", "not understood")):
         if report.get(name):
             say(f"{label}: {', '.join(map(str, report[name]))}", quiet=quiet)
     if report.get("constraints"):
         say(f"held: {', '.join(report['constraints'])}", quiet=quiet)
+    for sentence in report.get("gave_way", ()):
+        say(f"gave way: {sentence}", quiet=quiet)
     counts = report["candidates"]
     say(
         f"written {counts['written']}, unplayable {counts['unplayable']}, kept {counts['kept']}; seed {report['seed']}",
         quiet=quiet,
     )
+    if counts["unplayable"] and not any(p.verdict.playable for p in made.pieces):
+        say(_unplayable(counts, report["problems"], rhythm=any(c.startswith("rhythm of") for c in report.get("constraints", ()))), quiet=quiet)
     if "of_style" in counts:
         say(f"of the {counts['heard']} best the classifier takes {counts['of_style']} for the style that they were written in", quiet=quiet)
     if "agreed" in counts:
@@ -240,7 +243,7 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
     from zhiyin.formats.soundfont import find_soundfont
 
     say(
-        f"\nsoundfont: {find_soundfont().name}. Machine-composed; how each piece was made stands in it and beside it (.zhiyin.json).",
+        f"\nsoundfont: {find_soundfont(how.soundfont).name}. Machine-composed; how each piece was made stands in it and beside it (.zhiyin.json).",
         quiet=quiet,
     )
     for note in report.get("of_listener", ()):
@@ -259,6 +262,13 @@ def _tell(made: Composition, taken: list[Taken], files: list[Path], *, single: b
         ),
         quiet=quiet,
     )
+
+
+def _unplayable(counts: Mapping[str, Any], problems: list[str], *, rhythm: bool) -> str:
+    """What cannot be played in what was kept all the same."""
+    first = f"{problems[0]}" + (f", and {len(problems) - 1} more" if len(problems) > 1 else "")
+    where = " (some of it may lie in the given rhythm)" if rhythm else ""
+    return f"none of the {counts['written']} can be played as it stands; kept is the one with the fewest problems: {first}{where}"
 
 
 def _agreed(counts: Mapping[str, Any], report: Mapping[str, Any]) -> str:

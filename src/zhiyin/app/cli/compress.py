@@ -29,6 +29,7 @@ def compress_verb(
 
     Example: zhiyin compress tune.mid --lossless -o tune.zyz
     """
+    from zhiyin.encoding.quantize import quantize_words
     from zhiyin.files import atomic_write
     from zhiyin.formats.catalog import load
     from zhiyin.inference.zyz import compress
@@ -47,13 +48,20 @@ def compress_verb(
         print_json({"files": [str(out)], "seconds": round(time.monotonic() - began, 3), **report})
         return
     tell(
-        f"{out}: {report['bytes']:,} bytes, {report['bits_per_note']} bits a note; {report['times_smaller_than_midi']} times smaller than the MIDI file, "
-        f"{report['times_smaller_than_midi_xz']} times than xz -9 of it", quiet=quiet,
+        f"{out}: {report['bytes']:,} bytes, {report['bits_per_note']} bits a note; {_size(report['times_smaller_than_midi'])} the MIDI file, "
+        f"{_size(report['times_smaller_than_midi_xz'])} xz -9 of it", quiet=quiet,
     )  # fmt: skip
     tell(f"restored and compared: {made.report['note_accuracy']:.2%} of the notes come back (onset, part and pitch)", quiet=quiet)
-    changed = made.report["quantized"]
+    changed = quantize_words(made.report["quantized"])
     if changed:
-        say("the encoding itself changed: " + ", ".join(f"{k} {v}" for k, v in changed.items()), quiet=quiet)
+        say("the encoding itself changed: " + ", ".join(changed), quiet=quiet)
+
+
+def _size(times_smaller: float) -> str:
+    """How a size compares with another: "1.6 times smaller than", "1.2 times larger than"."""
+    if 0.995 <= times_smaller < 1.005:
+        return "as large as"
+    return f"{times_smaller:.3g} times smaller than" if times_smaller > 1 else f"{1 / max(times_smaller, 0.01):.3g} times larger than"
 
 
 def _midi_bytes(score: object) -> bytes:

@@ -65,7 +65,7 @@ def continue_verb(
     began = time.monotonic()
     quiet = quiet or json
     single = bool(out.suffix)
-    check_way(out, language, sign)
+    check_way(out, language, sign, soundfont)
     package = load_package(model)
     score = load(file)
     options = Options(takes=1 if single else takes, candidates=max(candidates, takes), pick=pick)

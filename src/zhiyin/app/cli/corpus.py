@@ -224,6 +224,9 @@ def index(
     calibrate: Annotated[
         int, typer.Option("--calibrate", help="Training pieces to calibrate on beside the held-out ones; -1: no scale.")
     ] = 2000,
+    nearest: Annotated[
+        bool, typer.Option("--nearest", help="Embed the pieces too (some 40 a second), so that `zhiyin original` names the one most alike as a whole.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -247,10 +250,16 @@ def index(
         with progress_bar("human pieces", quiet=silent) as bar:
             scale = calibrated(opened, made, calibrate, progress=lambda done, total: bar(done, total, ""))
     path = write_index(out or corpus / "originality.bin", made, scale)
+    files = [str(path)]
+    if nearest:
+        from zhiyin.training.nearest import nearest_beside
+
+        with progress_bar("embedding", quiet=silent) as bar:
+            files.append(str(nearest_beside(path, opened, progress=lambda done, total: bar(done, total, ""))))
     seconds, facts = round(time.monotonic() - began, 3), made.manifest
     if json:
         about = scale.about if scale else None
-        print_json({"files": [str(path)], "seconds": seconds, "bytes": path.stat().st_size, **facts, "scale": about})
+        print_json({"files": files, "seconds": seconds, "bytes": path.stat().st_size, **facts, "scale": about})
         return
     say(
         f"{path}: {path.stat().st_size / 1e6:.2f} MB, {facts['notes']:,} of {facts['line_notes']:,} line notes of "

@@ -48,7 +48,7 @@ def run(desk: Desk, file: Path, make: Callable[[], Made[Any]], line: Callable[[M
     """Edits a file (``make``), writes the takes, and tells in one ``line`` what was done."""
     began = time.monotonic()
     quiet, single = desk.quiet or desk.json, bool(desk.out.suffix)
-    check_way(desk.out, desk.language, desk.sign)
+    check_way(desk.out, desk.language, desk.sign, desk.soundfont)
     made = make()
     taken = [_taken(piece, file) for piece in (made.pieces[:1] if single else made.pieces)]
     how = How(desk.soundfont, int(made.report["seed"]), desk.language, desk.sign, quiet)

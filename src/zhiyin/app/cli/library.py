@@ -96,7 +96,8 @@ def list_(
             by = f"  {row['composer']}" if row["composer"] else ""
             tell(f"{row['id']:>6}  {row['title']}{by}  {row['bars']} bars, {row['seconds']:.0f} s  {' '.join(row['files'])}", quiet=quiet)
     if not rows:
-        say("nothing there" if words or listeners else "the library is empty: zhiyin library add FOLDER", quiet=quiet)
+        nothing = "no listener is known yet: zhiyin library rate PIECE --listener NAME --like" if listeners else f"no piece matches {words!r}" if words else ""
+        say(nothing or "the library is empty: zhiyin library add FOLDER", quiet=quiet)
 
 
 @app.command()

@@ -71,6 +71,7 @@ class VerbTable(TyperGroup):
         command = get_command(module.app)
         command.name = cmd_name
         command.short_help = VERBS[cmd_name][1]
+        command.no_args_is_help = hasattr(command, "commands") and not getattr(command, "invoke_without_command", False)
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -81,9 +82,11 @@ class VerbTable(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Names the nearest verbs when one is not known."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from zhiyin.errors import near_names
+            from zhiyin.errors import near_hint
 
-            raise UsageError(f"No verb {args[0]!r}. hint: {near_names(args[0], VERBS)}", ctx)
+            if len(args[0].split()) > 1 or not args[0].isascii():  # a wish without its verb
+                raise UsageError(f"No verb {args[0]!r}. hint: for a piece from words: zhiyin compose {args[0]!r}", ctx)
+            raise UsageError(f"No verb {args[0]!r}. hint: {near_hint(args[0], VERBS, 'verbs')}", ctx)
         return super().resolve_command(ctx, args)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,10 +64,23 @@ def show(
         print_json({"files": files, "seconds": round(time.monotonic() - began, 3), **facts})
         return 0
     for name, value in facts.items():
-        tell(f"{name:>10}: {value if not isinstance(value, list) else ', '.join(map(str, value))}", quiet=quiet)
+        shown = "none" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else value
+        beats = f" ({said})" if name == "tempo_qpm" and (said := tempo_in_beats(score)) else ""
+        tell(f"{name:>10}: {shown}{beats}", quiet=quiet)
+    if not facts["notes"]:
+        tell(f"{'':>10}  no notes: nothing sounds in this file", quiet=quiet)
     for path in files:
         tell(f"{'drawn':>10}: {path}", quiet=quiet)
     return 0
+
+
+def tempo_in_beats(score: Score) -> str:
+    """The first tempo in the beat of the first full bar's meter; empty where that is a quarter."""
+    from zhiyin.inference.brief import tempo_said
+
+    bar = score.bars[int(score.bars["number"][0] == 0 and len(score.bars) > 1)]
+    said = tempo_said(float(score.tempo_map()[0, 1]), (int(bar["meter_numerator"]), int(bar["meter_denominator"])))
+    return "" if " quarters" in said and "dotted" not in said else said
 
 
 def _descriptors(path: Path, out: Path | None, *, json: bool, quiet: bool) -> int:
@@ -119,7 +133,7 @@ def describe(score: Score) -> dict[str, Any]:
     try:
         key = find_key(score).name
     except InputError:
-        key = "none (no pitched notes)"
+        key = "none (no pitched notes)" if len(score.notes) else "none (no notes)"
     meters = dict.fromkeys(f"{b['meter_numerator']}/{b['meter_denominator']}" for b in score.bars)
     return {
         "title": score.metadata.get("title", ""),
@@ -136,7 +150,7 @@ def describe(score: Score) -> dict[str, Any]:
             for i, p in enumerate(score.parts)
         ],
         "density": round(density(score), 2),
-        "register": round(register(score), 1),
+        "register": None if math.isnan(mean := register(score)) else round(mean, 1),
         "polyphony": round(polyphony(score), 2),
         "timing": score.timing,
         "marks": len(score.marks),

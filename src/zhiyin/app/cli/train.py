@@ -28,7 +28,7 @@ def train(
         str, typer.Option("--recipe", help="A recipe's name (classic, lstm, transformer …) or a .toml file.")
     ] = "",
     from_: Annotated[
-        str, typer.Option("--from", help="Start from this model package instead of from nothing (fine-tune).")
+        str, typer.Option("--from", help="Start from this model package instead of from nothing (fine-tune); with --recipe: a further stage.")
     ] = "",
     minutes: Annotated[
         float | None,
@@ -63,15 +63,15 @@ def train(
         name=name, out=out, device=device, workers=workers, licence=licence, i_have_the_rights=i_have_the_rights
     )
     show = ShowTraining(quiet=quiet or json)
-    if from_ and (family or recipe):
+    if from_ and family:
         raise InputError(
-            "A package that is trained further keeps its family and recipe",
-            expected="--from alone",
-            received=f"--from {from_} with --family or --recipe",
-            hint="leave --family and --recipe out",
+            "A package that is trained further keeps its family",
+            expected="--from without --family",
+            received=f"--from {from_} with --family {family}",
+            hint="leave --family out",
         )
     if from_:
-        result = fine_tune(folder, from_, minutes=minutes, seed=seed, options=options, report=show)
+        result = fine_tune(folder, from_, recipe=recipe, minutes=minutes, seed=seed, options=options, report=show)
     else:
         result = learn(folder, recipe=recipe, family=family, minutes=minutes, seed=seed, options=options, report=show)
     package = result.package

@@ -22,7 +22,7 @@ def run(
 ) -> None:  # fmt: skip
     """Reads a melody, varies it in the latent space of ``model`` ("default" = the package melody), writes and tells."""
     began = time.monotonic()
-    check_way(desk.out, desk.language, desk.sign)
+    check_way(desk.out, desk.language, desk.sign, desk.soundfont)
     options = EditOptions(takes=1 if desk.out.suffix else takes, temperature=temperature)
     made = vary(
         file, method="latent", amount=amount, more=more, less=less, parts=parts, model=model, seed=seed, options=options

@@ -87,10 +87,14 @@ def with_file(record: Mapping[str, Any], *files: Path) -> dict[str, Any]:
     return disclosed({**record, "inputs": inputs, "attribution": list(dict.fromkeys(owed))}, what, earlier)
 
 
-def check_way(out: Path, language: str, sign: bool) -> None:
-    """Refuses, before anything is computed, a page language, a signature or a folder that cannot be."""
+def check_way(out: Path, language: str, sign: bool, soundfont: str | None = None) -> None:
+    """Refuses, before anything is computed, a page language, a signature, a soundfont or a folder that cannot be."""
     check_language(language)
     check_signing(sign)
+    if soundfont:
+        from zhiyin.formats.soundfont import find_soundfont
+
+        find_soundfont(soundfont)
     check_folder(out.parent if out.suffix else out)
 
 

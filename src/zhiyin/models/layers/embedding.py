@@ -52,13 +52,19 @@ def pitch_columns(pitch: Tensor, drums: Tensor) -> list[Tensor]:
 
 
 def pick(table: Tensor, owner: Tensor, at: Tensor) -> Tensor:
-    """table[owner, at] for table (B, N, ...), owner and at int64 of one shape (...): one gather over the first axes."""
-    return table.flatten(0, 1)[owner * table.shape[1] + at]
+    """table[owner, at] for table (B, N, ...), owner and at int64 that broadcast: one gather over the first axes."""
+    flat = table.reshape(-1) if table.ndim == 2 else table.flatten(0, 1)
+    return flat[owner * table.shape[1] + at]
+
+
+def items(batch: Tensor) -> Tensor:
+    """Index of each batch item of a tensor (B, ...), to broadcast over rows: int64 (B, 1)."""
+    return torch.arange(batch.shape[0], device=batch.device)[:, None]
 
 
 def owners(batch: Tensor, like: Tensor) -> Tensor:
     """Index of the batch item of every element of ``like`` (B, T): int64 (B, T)."""
-    return torch.arange(batch.shape[0], device=batch.device)[:, None].expand_as(like)
+    return items(batch).expand_as(like)
 
 
 class BarVectors(nn.Module):
@@ -100,13 +106,11 @@ class RowEmbedding(nn.Module):
         return self.dropout(self.norm(x)), musical_time(inputs, bars)
 
     def _columns(self, inputs: Tensor, programs: Tensor) -> Tensor:
-        step, position, part, pitch, duration, velocity, flag, _, _ = inputs.unbind(-1)
-        program = programs.gather(1, part)
-        columns = [step, *position_columns(position), part, program]
-        columns += [*pitch_columns(pitch, program == DRUM_PROGRAM), duration, velocity]
-        row = torch.stack(columns, -1)
-        row = torch.where((flag == START)[..., None], -1, row)
-        return torch.cat((row, flag[..., None]), -1)
+        step, position, part, pitch, last, flag, _ = inputs.split([1, 1, 1, 1, 2, 1, 2], -1)
+        program = programs.gather(1, part[..., 0])[..., None]
+        columns = [step, *position_columns(position), part, program, *pitch_columns(pitch, program == DRUM_PROGRAM), last]
+        row = torch.where(flag == START, -1, torch.cat(columns, -1))
+        return torch.cat((row, flag), -1)
 
     def _globals(self, programs: Tensor, controls: Tensor) -> Tensor:
         present = torch.where(programs == PROGRAM_CLASSES - 1, -1, programs)
@@ -116,12 +120,12 @@ class RowEmbedding(nn.Module):
         """Vectors of the bars that matter to each row (B, T, D): computed per bar when rows are many, else per row."""
         bar, cursor, given = inputs[..., BAR], inputs[..., CURSOR], inputs[..., FLAG] == GIVEN
         places = (cursor, torch.minimum(cursor + 1, count - 1), bar)
-        owner = owners(bars, bar)
+        owner = items(bars)
         if inputs.shape[1] > 1:
             vectors = self.bars(bars)
             near = [pick(self._seen(vectors, i), owner, at) for i, at in enumerate(places)]
         else:
-            vectors = self.bars(pick(bars, owner[..., None].expand(-1, -1, 3), torch.stack(places, -1)))
+            vectors = self.bars(pick(bars, owner[..., None], torch.stack(places, -1)))
             near = [self._seen(vectors[..., i, :], i) for i in range(3)]
         return near[0] + near[1] + near[2] * given[..., None]
 
@@ -134,5 +138,5 @@ class RowEmbedding(nn.Module):
 def musical_time(inputs: Tensor, bars: Tensor) -> Tensor:
     """Where each row stands, in bars from the start (position as a share of its bar): float32 (B, T)."""
     bar, position = inputs[..., BAR], inputs[..., 1]
-    length = pick(bars[..., LENGTH], owners(bars, bar), bar)
+    length = pick(bars[..., LENGTH], items(bars), bar)
     return bar.float() + position.float() / length.clamp(min=1).float()

@@ -79,17 +79,16 @@ class RowHeads(nn.Module):
         z = z + self.after_step(step[:, None]) + self.landing(vector)
         logits = self.heads[POSITION](z).float()
         position = choose(POSITION, logits.masked_fill(self.steps >= length[:, None], ILLEGAL))
-        z = z + self.after_position(torch.stack(position_columns(position), -1))
+        z = z + self.after_position(torch.cat(position_columns(position[:, None]), -1))
         part = choose(PART, self._part_logits(z, programs))
-        program = programs.gather(1, part[:, None])[:, 0]
-        drums = program == DRUM_PROGRAM
-        z = z + self.after_part(self._part_columns(part, program, scene.previous(part)))
+        program = programs.gather(1, part[:, None])
+        z = z + self.after_part(self._part_columns(part[:, None], program, scene.previous(part)[:, None]))
         pitch = choose(PITCH, self.heads[PITCH](z).float())
-        z = z + self.after_pitch(torch.stack(pitch_columns(pitch, drums), -1))
+        z = z + self.after_pitch(torch.cat(pitch_columns(pitch[:, None], program == DRUM_PROGRAM), -1))
         duration = choose(DURATION, self.heads[DURATION](z).float())
         z = z + self.after_duration(duration[:, None])
         logits = self.heads[VELOCITY](z).float()
-        choose(VELOCITY, torch.cat((torch.full_like(logits[:, :1], ILLEGAL), logits[:, 1:]), -1))
+        choose(VELOCITY, logits.masked_fill(self.steps[: ROW_SIZES[VELOCITY]] == 0, ILLEGAL))
 
     def _part_logits(self, z: Tensor, programs: Tensor) -> Tensor:
         """A slot's logit is the sum of what its place and its program score; slots without a part are ILLEGAL."""
@@ -101,4 +100,4 @@ class RowHeads(nn.Module):
     def _part_columns(part: Tensor, program: Tensor, previous: Tensor) -> Tensor:
         none = previous == NO_PITCH
         pitch = pitch_columns(torch.where(none, -1, previous), program == DRUM_PROGRAM)
-        return torch.stack([part, program, *pitch, torch.where(none, 0, -1)], -1)
+        return torch.cat([part, program, *pitch, torch.where(none, 0, -1)], -1)

@@ -28,14 +28,16 @@ class TwoClocks(nn.Module):
         self.bar_heads = heads // 2
 
     def forward(self, index: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        """index: row numbers (T,), time: bars (B, T) -> cos, sin (B, H, T, half), float32."""
+        """index: row numbers (T,), time: bars (B, T) -> cos, sin (B, H, T, D/H), float32: what ``rotate`` takes."""
         rows = index.float().expand_as(time)[:, None].expand(-1, self.row_heads, -1)
         bars = time[:, None].expand(-1, self.bar_heads, -1)
         angle = torch.cat((rows, bars), 1)[..., None] * self.frequencies
-        return angle.cos(), angle.sin()
+        cos, sin = angle.cos(), angle.sin()
+        return torch.cat((cos, cos), -1), torch.cat((-sin, sin), -1)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turns the halves of each head (B, H, T, D/H) by the angles."""
-    a, b = x.chunk(2, -1)
-    return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
+    """Turns the halves of each head (..., H, T, D/H) by the angles."""
+    half = int(x.shape[-1]) // 2  # int: a constant of an exported graph
+    a, b = x.split([half, half], -1)
+    return x * cos + torch.cat((b, a), -1) * sin

@@ -24,7 +24,9 @@ class SumTable(nn.Module):
 
     def forward(self, columns: Tensor) -> Tensor:
         """columns: int64 (..., C) -> (..., D)."""
-        at = torch.where(columns < 0, 0, columns + self.offsets)
+        at = columns + self.offsets
+        if len(self.offsets) > 1:
+            at = torch.where(columns < 0, 0, at)
         if torch.onnx.is_in_onnx_export():
             return F.embedding(at, self.weight, padding_idx=0).sum(-2)
         flat = F.embedding_bag(at.reshape(-1, at.shape[-1]), self.weight, mode="sum", padding_idx=0)

@@ -1,0 +1,84 @@
+"""Vectors of the pieces of an originality index, so that the piece that is most alike as a whole can be named.
+
+    nearest.npz beside the index:  vectors int8 (N, D), of length 127 each, in the order of the index's pieces
+                                   human float32 (Q,), ascending: the same nearness of human pieces that the index does not hold
+                                   about: JSON as bytes (embedding: hash of the package that made them; index: sha256 of the index)
+
+A passage that is shared says what was copied; nearness says only that two pieces are of a kind. Knows no scores, runs no network.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zhiyin.errors import PackageError
+from zhiyin.files import atomic_write
+
+NEAREST = "nearest.npz"
+SCALE = 127
+MAX_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The vectors of an index. vectors: int8 (N, D); human: float32 (Q,), ascending cosines; about: embedding, index."""
+
+    vectors: np.ndarray
+    human: np.ndarray
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def near(self, vector: np.ndarray, without: np.ndarray | None = None) -> tuple[int, float]:
+        """(number, cosine) of the piece most alike to a vector float32 (D,) of length 1; without: bool (N,), pieces left out."""
+        cosine = (self.vectors @ np.asarray(vector, dtype=np.float32)) / np.maximum(np.linalg.norm(self.vectors.astype(np.float32), axis=1), 1e-9)
+        if without is not None:
+            cosine = np.where(without, -2.0, cosine)
+        best = int(cosine.argmax())
+        return best, float(cosine[best])
+
+    def percentile(self, cosine: float) -> float:
+        """Share of human pieces, in percent, that are less near to the index than so."""
+        return 100.0 * float(np.searchsorted(self.human, cosine)) / max(len(self.human), 1)
+
+
+def quantised(vectors: np.ndarray) -> np.ndarray:
+    """float32 (N, D) of length 1 -> int8 (N, D)."""
+    return np.rint(np.clip(vectors, -1, 1) * SCALE).astype(np.int8)
+
+
+def write_vectors(path: Path, vectors: Vectors) -> Path:
+    """Writes the file, atomically; the same vectors give the same bytes."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        told = np.frombuffer(json.dumps(dict(vectors.about), sort_keys=True).encode(), dtype=np.uint8)
+        for name, array in (("vectors", vectors.vectors), ("human", vectors.human.astype(np.float32)), ("about", told)):
+            plain = io.BytesIO()
+            np.lib.format.write_array(plain, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), plain.getvalue(), zipfile.ZIP_DEFLATED)
+    return atomic_write(path, made.getvalue())
+
+
+def read_vectors(path: Path, pieces: int, index: str) -> Vectors | None:
+    """The vectors beside an index of so many pieces (``index``: its sha256); None where there are none, or of another index.
+
+    Raises PackageError where the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"{path.stat().st_size:,} bytes")
+        with np.load(path, allow_pickle=False) as stored:
+            found = Vectors(stored["vectors"], stored["human"], json.loads(stored["about"].tobytes()))
+        if found.vectors.ndim != 2 or found.vectors.dtype != np.int8 or found.human.ndim != 1:
+            raise ValueError(f"vectors {found.vectors.dtype} {found.vectors.shape}")
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as e:
+        raise PackageError(f"{path.name} cannot be read", expected="the vectors of an index", received=str(e)[:200], hint="zhiyin corpus index CORPUS --nearest makes it anew") from None
+    return found if found.about.get("index") == index and len(found.vectors) == pieces else None
