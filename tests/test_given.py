@@ -200,3 +200,15 @@ def test_a_rest_longer_than_a_row_can_step_over_is_no_matter(span):
     new = set(rows_of(made, slice(None))) - set(kept)
     assert set(kept) <= set(rows_of(made, slice(None))) and new
     assert set(made.bar_of(np.array([n[0] for n in new])).tolist()) <= set(selection.bars.tolist())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_part_that_rests_in_the_bars_and_was_not_asked_for_stays_silent(seed):
+    onset = np.arange(0, 32 * 480, 480)
+    upper = onset[(onset < 2 * 1920) | (onset >= 5 * 1920)]
+    notes = np.concatenate([notes_array(onset=upper, duration=480, pitch=74), notes_array(onset=onset, duration=480, pitch=62, part=1)])
+    score = Score(notes, regular_bars(8, 480), (Part("Part 1", 40), Part("Part 2", 41)), 480, timing="notated")
+    selection = select(score, "3-4", ["Part 2"])
+    made = edited(score, selection, seed)
+    upper = made.notes["part"] == 0
+    assert rows_of(made, upper) == rows_of(score, score.notes["part"] == 0)

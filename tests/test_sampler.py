@@ -134,6 +134,25 @@ def test_past_rows_are_read_first_and_only_new_bars_are_written():
     check_legal(piece_of(request, np.concatenate([past, rows])))
 
 
+@pytest.mark.parametrize("with_given", [False, True])
+def test_a_past_that_takes_share_is_read_once(with_given):
+    sampler, _ = make_sampler()
+    rows = sampler.sample([make_request(3)])[0].rows
+    past = rows[rows[:, BAR] < 4]
+    more = {"given": rows[(rows[:, BAR] >= 4) & (rows[:, PART] == 1)]} if with_given else {}
+    requests = [make_request(s, past=past, first=4, **more) for s in (1, 2, 3)]
+    alone = [sampler.sample([r])[0] for r in requests]
+    sampler, graph = make_sampler()
+    together = sampler.sample(requests)
+    for one, other in zip(alone, together):
+        assert np.array_equal(one.rows, other.rows) and np.allclose(one.nats, other.nats, atol=1e-6)
+    batches = [len(r) for r in graph.rows_read]
+    assert batches[: len(past)] == [1] * len(past) and 3 in batches
+    sampler, graph = make_sampler()
+    sampler.sample([requests[0], make_request(2, past=past[:-1], first=4, **more)])
+    assert len(graph.rows_read[0]) == 2, "another past is read beside it"
+
+
 @pytest.mark.parametrize("amount", [0.0, 0.35, 1.0])
 def test_returns_repeat_the_first_statement_except_where_written_anew(amount):
     sections = plan_sections(32, "AABA")

@@ -7,10 +7,10 @@ verb runs again with its own seed and take, and other controls (or another seed)
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from zhiyin.errors import ControlError, RecordError
 from zhiyin.formats.catalog import load
@@ -27,7 +27,6 @@ from zhiyin.inference.narrowing import Asked
 from zhiyin.inference.sampler import Sampler
 from zhiyin.inference.words import parse_words
 from zhiyin.provenance.package import Package, load_package
-from zhiyin.score import Score
 
 _NOT_CHANGED = ("take", "input", "input_sha256")  # settings that are no controls
 
@@ -118,7 +117,8 @@ def _run(
     if verb == "continue":
         chosen = Options(**{f.name: given.pop(f.name) for f in fields(Options) if f.name in given})
         further = continue_(load(source), model=package, options=replace(chosen, takes=1), sampler=sampler, **given)
-        return _titled(further, lambda s: with_title(s, Path(source).name))
+        titled = tuple(replace(p, score=with_title(p.score, Path(source).name)) for p in further.pieces)
+        return Continuation(titled, further.report)
     if verb in arranging.VERBS:
         return _arranged(verb, given, source, package, sampler)
     if verb not in EDITING or given.get("method") == "latent":
@@ -138,13 +138,14 @@ def _arranged(verb: str, given: dict[str, Any], source: str | Path, package: Pac
     """What harmonise, accompany or arrange makes of a file under the settings of a record."""
     seed = given.pop("seed")
     given.pop("verb", None)
-    _refuse_unknown(given, {f.name for f in fields(Wish) if f.name != "verb"} | Options.__dataclass_fields__.keys())
+    _refuse_unknown(given, {*arranging.WISHES, *Options.__dataclass_fields__})
     if not given.get("chords"):
         given.pop("chords", None)  # no chart: the options of ``compose`` say False
-    wishes = {f.name: given.pop(f.name) for f in fields(Wish) if f.name in given}
+    wishes = {name: given.pop(name) for name in arranging.WISHES if name in given}
     options = replace(Options(**given), takes=1)
     made = arranged(load(source), Wish(verb, **wishes), model=package, seed=seed, options=options, sampler=sampler)
-    return _titled(made, lambda s: arranging.with_title(s, Path(source).name, verb))
+    titled = tuple(replace(p, score=arranging.with_title(p.score, Path(source).name, verb)) for p in made.pieces)
+    return Arrangement(titled, made.report)
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: set[str]) -> None:
@@ -152,11 +153,3 @@ def _refuse_unknown(given: Mapping[str, Any], known: set[str]) -> None:
     unknown = sorted(given.keys() - known)
     if unknown:
         raise ControlError("Unknown control", expected=", ".join(sorted(known)), received=", ".join(unknown))
-
-
-M = TypeVar("M", Continuation, Arrangement)
-
-
-def _titled(made: M, title: Callable[[Score], Score]) -> M:
-    """The same with a title on every score, as its verb writes it."""
-    return replace(made, pieces=tuple(replace(p, score=title(p.score)) for p in made.pieces))

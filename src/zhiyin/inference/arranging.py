@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,9 @@ class Wish:
     style: str | None = None
     chords: str | None = None
     scale: str | None = None
+
+
+WISHES = tuple(f.name for f in fields(Wish) if f.name != "verb")  # what a wish says besides its verb
 
 
 class Arranged(Reworked):

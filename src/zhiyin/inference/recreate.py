@@ -171,7 +171,7 @@ def _takes(settings: Mapping[str, Any]) -> Iterator[int]:
 def _arranged(asked: _Asked) -> Score:
     seed, take = asked.number("seed"), asked.number("take")
     score, name = asked.input()
-    wish = arranging.Wish(**{f.name: asked.settings.get(f.name) for f in fields(arranging.Wish)})
+    wish = arranging.Wish(asked.record["verb"], **{n: asked.settings.get(n) for n in arranging.WISHES})
     found = arranging.Arranger(score, wish, asked.package, asked.options).write(seed, [take])[1][0]
     return arranging.with_title(found, name, wish.verb)
 

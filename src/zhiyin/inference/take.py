@@ -68,6 +68,7 @@ class Take:
         self._place = 0
         self._following, self._stop = _following(_open_bars(request), count)
         self._woven: deque[list[int]] = deque([int(v) for v in r] for r in request.woven)
+        self._close_given_parts()
         self._due: deque[tuple[int, ...]] = deque(tuple(d) for d in request.due.tolist())
         self.pitches: np.ndarray | None = None  # what the lead leaves of the next place's pitches, bool (128,)
         self._past_left = len(request.past)
@@ -185,15 +186,20 @@ class Take:
         return int(places[self._place, 0]) if self._place < len(places) and step != END else self.cursor + step
 
     def _read_woven(self) -> None:
-        """Reads the next woven row; behind the last of them only the cells that are written stay open."""
+        """Reads the next woven row."""
         row = self._woven.popleft()
-        cells = self.request.cells
-        if not self._woven and cells is not None:
-            self._following, _ = _following(np.asarray(cells.any(axis=1)), len(cells))
-            free = cells.copy()
-            free[self._stop + 1 :] = cells.any(axis=0)
-            self.pitch_index = self.pitch_index * free[:, None, :]
+        self._close_given_parts()
         self._read_written(row, new=False)
+
+    def _close_given_parts(self) -> None:
+        """Where no woven row is left, only the cells that are written stay open."""
+        cells = self.request.cells
+        if self._woven or cells is None:
+            return
+        self._following, _ = _following(np.asarray(cells.any(axis=1)), len(cells))
+        free = cells.copy()
+        free[self._stop + 1 :] = cells.any(axis=0)
+        self.pitch_index = self.pitch_index * free[:, None, :]
 
     def accept(self, sampled: np.ndarray, nats: np.ndarray) -> None:
         """Takes the graph's answer: moves on to the next row to read (a waiting one, or the one just written)."""
