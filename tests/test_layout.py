@@ -54,6 +54,14 @@ def test_given_rows_run_ahead_by_the_lookahead(seed):
         assert seen[: t + 1].sum() == due
 
 
+def test_a_given_row_that_lies_ahead_is_nobodys_previous_pitch():
+    rows = np.array([[0, 0, 0, 60, 5, 3], [0, 24, 0, 62, 5, 3], [1, 0, 0, 64, 5, 3], [2, 0, 0, 72, 5, 3], [2, 0, 1, 48, 5, 3]])
+    given = np.array([False, False, False, True, True])
+    sequence = lay_out(rows, given)
+    assert sequence.previous_pitch[:-1][sequence.scored[:-1]].tolist() == [NO_PITCH, 60, 62]
+    assert sequence.inputs[1:, 6].sum() == 2
+
+
 def test_previous_pitch_is_the_parts_last():
     rows = np.array(
         [[0, 0, 0, 60, 3, 0], [0, 0, 1, 48, 3, 0], [0, 24, 0, 62, 3, 0], [1, 0, 1, 50, 3, 0]], dtype=np.int16

@@ -29,7 +29,7 @@ class Sequence:
 
     inputs: int32 (T, 9), INPUT_COLUMNS: step class, the row's fields, its flag, its bar, and the cursor (bar of the
     last written row so far). targets: int32 (T, 6), classes of ROW_FIELDS of the next row. scored: bool (T,), the
-    next row is written (or the end). previous_pitch: int32 (T,), last pitch of the target's part, NO_PITCH if none.
+    next row is written (or the end). previous_pitch: int32 (T,), last written pitch of the target's part, NO_PITCH if none.
     """
 
     inputs: np.ndarray
@@ -63,7 +63,7 @@ def lay_out(rows: np.ndarray, given: np.ndarray | None = None, *, layout: str = 
     targets[:-1][given] = 0
     targets[-1, 0] = END
     previous = np.full(count, NO_PITCH, dtype=np.int32)
-    previous[:-1] = _previous_pitch(rows)
+    previous[:-1] = _previous_pitch(rows, written)
     return Sequence(inputs, targets, np.r_[written, True], previous)
 
 
@@ -99,12 +99,15 @@ def _spans(bar: np.ndarray, given: np.ndarray) -> np.ndarray:
     return np.concatenate(out) if out else np.zeros(0, dtype=np.int64)
 
 
-def _previous_pitch(rows: np.ndarray) -> np.ndarray:
-    """For each row the pitch of the row before it in its part, NO_PITCH for a part's first."""
+def _previous_pitch(rows: np.ndarray, written: np.ndarray) -> np.ndarray:
+    """For each row the pitch of the last written row before it in its part, NO_PITCH where there is none: a given row lies ahead, and
+    would say what follows, not what was.
+    """
     order = np.argsort(rows[:, PART], kind="stable")
-    part, pitch = rows[order, PART], rows[order, PITCH]
-    last = np.r_[NO_PITCH, pitch[:-1]]
-    last[np.r_[True, part[1:] != part[:-1]]] = NO_PITCH
+    part, at = rows[order, PART], np.arange(len(rows))
+    last = np.maximum.accumulate(np.where(written[order], at, -1))  # the last written row so far, of any part
+    last = np.r_[-1, last][: len(rows)]
+    same = (last >= 0) & (part[last] == part)
     out = np.empty(len(rows), dtype=np.int32)
-    out[order] = last
+    out[order] = np.where(same, rows[order[last], PITCH], NO_PITCH)
     return out

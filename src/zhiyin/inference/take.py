@@ -243,7 +243,6 @@ class Take:
         row = self._ready.popleft()
         step = int(given_step(np.array(row[BAR] - self.cursor)))
         self.row[:] = (step, *row[1:], GIVEN, row[BAR], self.cursor)
-        self.last_pitch[row[PART]] = row[PITCH]
 
     def _read_written(self, row: list[int], *, new: bool = True) -> None:
         """Makes a written row the one that is read next; one that is not ``new`` was there before."""
