@@ -14,7 +14,7 @@ from music import tune
 from zhiyin.app.cli.main import main
 from zhiyin.errors import RecordError
 from zhiyin.formats.catalog import load, save
-from zhiyin.formats.recorded import record_inside
+from zhiyin.formats.recorded import find_record, record_inside
 from zhiyin.inference.verify import note_changes, verify
 from zhiyin.provenance import log, signature
 from zhiyin.provenance.record import record_text, side_path
@@ -181,6 +181,14 @@ def test_chords_carry_a_record_that_leads_to_them(made, tmp_path):
     told = verify(out, source=made / "jig.mid")
     assert told.identical and told.same_bytes and main(["log", "verify", str(out), "--input", str(made / "jig.mid")]) == 0
     assert "chords: cannot" not in verify(out).not_remade and "which is needed to make it again" in verify(out).not_remade
+
+
+def test_a_file_that_chords_were_found_in_is_not_taken_for_ours(home, tmp_path):
+    source = save(tune(8, seed=77), tmp_path / "human.mid")
+    assert main(["chords", str(source), "-q", "-o", str(tmp_path / "chords.mid")]) == 0
+    with pytest.raises(RecordError, match="human.mid has no record of zhiyin"):
+        find_record(source)
+    assert find_record(tmp_path / "chords.mid").record["verb"] == "chords"
 
 
 def test_what_came_from_latents_is_made_again(tmp_path):
