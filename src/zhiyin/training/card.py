@@ -27,6 +27,7 @@ def write_card(manifest: Mapping[str, Any]) -> str:
         + ", ".join(f"{f} {m[f'nats_{f}']:.3f}" for f in ROW_FIELDS)
         + ".",
         "",
+        *_went_on(manifest.get("tuned")),
         *_baselines(m),
         *_per_style(m),
         *_memorisation(manifest.get("memorisation")),
@@ -110,6 +111,14 @@ def terms(corpus: Mapping[str, Any]) -> list[str]:
     if corpus.get("opted_out"):
         lines += [f"{corpus['opted_out']} pieces were left out because somebody opted out.", ""]
     return lines
+
+
+def _went_on(tuned: Mapping[str, Any] | None) -> list[str]:
+    """From which package a further stage of training began."""
+    if not tuned:
+        return []
+    old = tuned["tuned_from"]
+    return [f"It went on from {old['name']} (hash {old['hash'][:12]}…), which had learnt before: {tuned['nats_before']:.3f} nats on the same notes.", ""]
 
 
 def _baselines(metrics: Mapping[str, Any]) -> list[str]:
