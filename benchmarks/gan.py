@@ -16,7 +16,7 @@ from common import about, write
 
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding.bar_roll import roll_of
-from zhiyin.evaluation.rolls import features, nearest, neighbourhoods, roll_statistics, shuffled
+from zhiyin.training.rolls import features, nearest, neighbourhoods, roll_statistics, shuffled
 from zhiyin.inference.bars import noise_shape, sample_rolls
 from zhiyin.provenance.package import Package, load_package
 from zhiyin.training.adversarial import rollable

@@ -108,11 +108,16 @@ def test_a_resumed_run_goes_on_as_if_it_had_never_stopped(result, tmp_path):
         if steps < 6:  # stopped by force
             from zhiyin.training.adversarial import _Adversaries
             from zhiyin.training.checkpoint import save_checkpoint
+            from zhiyin.training.loop import Log
 
             loop = _Adversaries(model, windows, recipe, folder, torch.device("cpu"), lambda _: None)
             loop.progress.total = 6
+            log = Log(folder, 0)
             for _ in range(steps):
                 loop._step()
+                if loop.progress.step % max(1, 6 // recipe.validations) == 0:
+                    loop._look(log)
+            log.close()
             save_checkpoint(folder, loop.weights, loop.progress, loop.identity)
             model = GAN(GANSizes(**TINY))
         return train_gan(model, windows, recipe, folder).model

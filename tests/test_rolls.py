@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zhiyin.encoding.bar_roll import LOWEST
-from zhiyin.evaluation.rolls import (
+from zhiyin.training.rolls import (
     features,
     nearest,
     neighbourhoods,

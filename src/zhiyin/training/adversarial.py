@@ -1,7 +1,7 @@
 """The adversarial loop: critic and generator in turn. Batches, checkpoints, the log, devices and recipes are the ones of every run.
 
-One optimiser holds both networks; a step moves only the one that has gradients. The generator that is kept is the running
-average. What step k sees depends on (seed, k) alone, so a resumed run goes on as if it had never stopped.
+One optimiser holds both networks; a step moves only the one that has gradients. An adversarial loss says nothing of how good the bars are, so
+the generator that is kept is the running average as it was when the roll metrics of its samples lay nearest to those of real windows (``rolls.away``). What step k sees depends on (seed, k) alone, so a resumed run goes on as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from zhiyin.models.gan import GAN
 from zhiyin.training.checkpoint import NAME, Progress, Weights, load_checkpoint, save_checkpoint, snapshot
 from zhiyin.training.loop import CHECKPOINT_SECONDS, PROBE_STEPS, Log, Report, Run, choose_device
 from zhiyin.training.recipe import Recipe
+from zhiyin.training.rolls import away
 from zhiyin.training.windows import Pool, Windows, moved
 
-SAMPLED = 64  # windows that a validation writes and looks at
-BEGIN_WITH = 512  # windows whose commonest choices the generator begins with
+SAMPLED = 256  # windows that a validation writes and looks at
+REAL = 512  # real windows that they are compared with
 LEAST_DIFFERENT = 0.9  # of them, else collapse is told
 
 
@@ -41,7 +42,9 @@ class _Adversaries:
         self.pool = rollable(windows.pool)
         if not len(self.pool.begin):
             raise TrainingError("Nothing to train on", expected="≥ 1 window with pitches 28..99", received="none", hint="more files")
-        model.generator.begin_with(self.marginals())
+        begin = self.marginals()
+        model.generator.begin_with(begin)
+        self.true = begin.cpu().numpy().astype(np.uint8)  # (REAL, K, N, 16, P, 2)
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.5, 0.9), weight_decay=0.0)
         self.weights = Weights(model, snapshot(model), snapshot(model), self.optimiser)
         self.progress = Progress()
@@ -73,12 +76,12 @@ class _Adversaries:
                 saved = time.monotonic()
         save_checkpoint(self.folder, self.weights, p, self.identity)
         log.close()
-        self.model.load_state_dict(self.weights.average)
+        self.model.load_state_dict(self.weights.best)
         return Run(self.model, p)
 
     def marginals(self) -> torch.Tensor:
-        """Real rolls to begin with (W, K, N, 16, P, 2), as they stand."""
-        which = np.random.default_rng(self.recipe.seed).integers(0, len(self.pool.begin), BEGIN_WITH)
+        """Real rolls (W, K, N, 16, P, 2), as they stand: whose commonest choices the generator begins with, and what samples are compared with."""
+        which = np.random.default_rng(self.recipe.seed).integers(0, len(self.pool.begin), REAL)
         return torch.from_numpy(roll_of(self.pool.take(which)).astype(np.float32)).to(self.device)
 
     def real(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -140,11 +143,14 @@ class _Adversaries:
         made = self.model.generator(self.model.noise(SAMPLED), length)
         self.model.load_state_dict(current)
         different = len(torch.unique(made.flatten(1), dim=0)) / SAMPLED
-        found = {"sounding": float(made[..., 0].mean()), "sounding_real": float(real[..., 0].mean()), "different": different}
+        off = away(made.cpu().numpy().astype(np.uint8), self.true)
+        found = {"off": off, "sounding": float(made[..., 0].mean()), "sounding_real": float(real[..., 0].mean()), "different": different}
         p.history.append({"step": p.step, "seconds": round(p.seconds, 2), "rows": p.rows, **found})
-        p.best, p.best_step = abs(found["sounding"] - found["sounding_real"]), p.step
-        log.write({"kind": "valid", "nats": p.best, **p.history[-1]})
-        self.report({"kind": "valid", "nats": p.best, "best": p.best, "total": p.total, **p.history[-1]})
+        if off < p.best:
+            p.best, p.best_step = off, p.step
+            self.weights.best.update({k: v.clone() for k, v in self.weights.average.items()})
+        log.write({"kind": "valid", "nats": off, **p.history[-1]})
+        self.report({"kind": "valid", "nats": off, "best": p.best, "total": p.total, **p.history[-1]})
         if different < LEAST_DIFFERENT:
             self.report({"kind": "warning", "text": f"mode collapse: {different:.0%} of {SAMPLED} samples differ (< {LEAST_DIFFERENT:.0%})"})
 
@@ -159,5 +165,5 @@ def rollable(pool: Pool) -> Pool:
 def facts(run: Run, windows: Windows) -> dict[str, Any]:
     """What the manifest says of a finished run."""
     p = run.progress
-    last = p.history[-1] if p.history else {}
-    return {"split": "train", "seconds": round(p.seconds), "steps": p.step, "rows": p.rows, "nats": p.best, "n": len(windows.pool.begin), **{k: round(float(v), 5) for k, v in last.items() if k in ("sounding", "sounding_real", "different")}}
+    last = next((h for h in p.history if h["step"] == p.best_step), {})
+    return {"split": "train", "seconds": round(p.seconds), "steps": p.step, "rows": p.rows, "nats": p.best, "n": len(windows.pool.begin), **{k: round(float(v), 5) for k, v in last.items() if k in ("off", "sounding", "sounding_real", "different")}}

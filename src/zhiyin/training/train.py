@@ -326,7 +326,7 @@ def package_run(
 def package_generator(
     run: Run, windows: Windows, recipe: Recipe, run_folder: Path, name: str, options: TrainOptions
 ) -> TrainResult:
-    """Exports a finished GAN and writes manifest and card. ``nats`` of the result: how far its share of sounding cells is from real."""
+    """Exports a finished GAN and writes manifest and card. ``nats`` of the result: how far its samples lie from real windows (``rolls.away``)."""
     out = options.out or packages_folder() / name
     staged = out.with_name(f".{out.name}.staged")
     shutil.rmtree(staged, ignore_errors=True)

@@ -125,7 +125,7 @@ def _tell_style(package: Any, run_folder: Path, out: Path | None, *, quiet: bool
 _MEASURED = {
     "embedding": "loss per hidden row on {:,} held-out hidden rows",
     "vae": "loss per sixteenth on {:,} held-out sixteenths",
-    "gan": "off the real share of sounding cells; {:,} training windows",
+    "gan": "away from real windows (mean relative error of four roll metrics); {:,} training windows",
 }
 _USE = {
     "embedding": "python: from zhiyin.inference.embed import embed; embed(score, model='{}')",

@@ -18,6 +18,7 @@ import numpy as np
 from zhiyin.encoding.bar_roll import LOWEST
 
 QUALIFIED = 3  # sixteenths
+METRICS = ("empty_bars", "used_pitch_classes", "qualified_notes", "tonal_distance")
 _ANGLES = np.array([7 * np.pi / 6, 3 * np.pi / 2, 2 * np.pi / 3])  # circles of fifths, minor and major thirds
 _RADII = np.array([1.0, 1.0, 0.5])
 
@@ -35,6 +36,12 @@ def roll_statistics(rolls: np.ndarray) -> dict[str, float]:
         "tonal_distance": tonal_distance(rolls),
         "pitch_class_entropy": float(-(share[share > 0] * np.log2(share[share > 0])).sum()),
     }
+
+
+def away(made: np.ndarray, real: np.ndarray) -> float:
+    """How far written rolls lie from real ones: the mean of the relative errors of the four metrics, each counted as 1 at most."""
+    a, b = roll_statistics(made), roll_statistics(real)
+    return float(np.mean([min(abs(a[m] - b[m]) / max(b[m], 1e-9), 1.0) for m in METRICS]))
 
 
 def qualified_notes(rolls: np.ndarray) -> float:
