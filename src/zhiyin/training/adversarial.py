@@ -22,8 +22,8 @@ from zhiyin.training.recipe import Recipe
 from zhiyin.training.rolls import away
 from zhiyin.training.windows import Pool, Windows, moved
 
-SAMPLED = 256  # windows that a validation writes and looks at
-REAL = 512  # real windows that they are compared with
+REAL = 512  # real windows that a validation compares as many written ones with
+AT_ONCE = 64  # of the written ones
 LEAST_DIFFERENT = 0.9  # of them, else collapse is told
 
 
@@ -42,9 +42,8 @@ class _Adversaries:
         self.pool = rollable(windows.pool)
         if not len(self.pool.begin):
             raise TrainingError("Nothing to train on", expected="≥ 1 window with pitches 28..99", received="none", hint="more files")
-        begin = self.marginals()
-        model.generator.begin_with(begin)
-        self.true = begin.cpu().numpy().astype(np.uint8)  # (REAL, K, N, 16, P, 2)
+        self.true, self.lengths = self.looked_at()
+        model.generator.begin_with(torch.from_numpy(self.true.astype(np.float32)).to(self.device))
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.5, 0.9), weight_decay=0.0)
         self.weights = Weights(model, snapshot(model), snapshot(model), self.optimiser)
         self.progress = Progress()
@@ -79,10 +78,11 @@ class _Adversaries:
         self.model.load_state_dict(self.weights.best)
         return Run(self.model, p)
 
-    def marginals(self) -> torch.Tensor:
-        """Real rolls (W, K, N, 16, P, 2), as they stand: whose commonest choices the generator begins with, and what samples are compared with."""
+    def looked_at(self) -> tuple[np.ndarray, torch.Tensor]:
+        """Real rolls uint8 (REAL, K, N, 16, P, 2) as they stand, and their length classes (REAL,): whose commonest choices the generator begins
+        with, and what samples of the same lengths are compared with."""
         which = np.random.default_rng(self.recipe.seed).integers(0, len(self.pool.begin), REAL)
-        return torch.from_numpy(roll_of(self.pool.take(which)).astype(np.float32)).to(self.device)
+        return roll_of(self.pool.take(which)), torch.from_numpy(self.pool.length[which].astype(np.int64)).to(self.device)
 
     def real(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The k-th batch of real rolls and their length classes."""
@@ -137,14 +137,12 @@ class _Adversaries:
         p = self.progress
         current = snapshot(self.model)
         self.model.load_state_dict(self.weights.average)
-        real, length = self.real(0)
         torch.manual_seed(0)
-        length = length.repeat(-(-SAMPLED // len(length)))[:SAMPLED]
-        made = self.model.generator(self.model.noise(SAMPLED), length)
+        made = torch.cat([self.model.generator(self.model.noise(len(part)), part) for part in self.lengths.split(AT_ONCE)])
         self.model.load_state_dict(current)
-        different = len(torch.unique(made.flatten(1), dim=0)) / SAMPLED
+        different = len(torch.unique(made.flatten(1), dim=0)) / len(made)
         off = away(made.cpu().numpy().astype(np.uint8), self.true)
-        found = {"off": off, "sounding": float(made[..., 0].mean()), "sounding_real": float(real[..., 0].mean()), "different": different}
+        found = {"off": off, "sounding": float(made[..., 0].mean()), "sounding_real": float(self.true[..., 0].mean()), "different": different}
         p.history.append({"step": p.step, "seconds": round(p.seconds, 2), "rows": p.rows, **found})
         if off < p.best:
             p.best, p.best_step = off, p.step
@@ -152,7 +150,7 @@ class _Adversaries:
         log.write({"kind": "valid", "nats": off, **p.history[-1]})
         self.report({"kind": "valid", "nats": off, "best": p.best, "total": p.total, **p.history[-1]})
         if different < LEAST_DIFFERENT:
-            self.report({"kind": "warning", "text": f"mode collapse: {different:.0%} of {SAMPLED} samples differ (< {LEAST_DIFFERENT:.0%})"})
+            self.report({"kind": "warning", "text": f"mode collapse: {different:.0%} of {REAL} samples differ (< {LEAST_DIFFERENT:.0%})"})
 
 
 def rollable(pool: Pool) -> Pool:
