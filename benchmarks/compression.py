@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from common import about, write
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import open_corpus
 from zhiyin.encoding.lossless import RowCoder
 from zhiyin.encoding.rows import EncodedPiece
@@ -46,7 +47,7 @@ def main() -> None:
     corpus = open_corpus(options.corpus)
     every = corpus.pieces("test")
     order = np.random.default_rng(SEED).permutation(len(every))[: options.pieces or len(every)]
-    pieces = [EncodedPiece(a["rows"], a["bars"], a["programs"].ravel(), a["controls"].ravel()) for a in (corpus.arrays(every[i]) for i in sorted(order))]
+    pieces = [encoded(corpus, every[i]) for i in sorted(order)]
     rows = np.concatenate([p.rows for p in pieces]).astype("<u2")
     began = time.process_time()
     channel = Counter()

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from common import RESULTS, about, write
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import Corpus, open_corpus
-from zhiyin.encoding import EncodedPiece, decode
+from zhiyin.encoding import decode
 from zhiyin.formats.catalog import load
 from zhiyin.measures.descriptors import DESCRIPTORS, VERSION, describe, style_inputs
 from zhiyin.score import Score
@@ -29,9 +30,7 @@ LEAST = 20  # pieces of a style
 
 
 def score_of(corpus: Corpus, index: int) -> Score:
-    arrays = corpus.arrays(index)
-    piece = EncodedPiece(arrays["rows"], arrays["bars"], arrays["programs"].reshape(-1), arrays["controls"].reshape(-1))
-    return decode(piece)
+    return decode(encoded(corpus, corpus.table[index]))
 
 
 def speed(corpus: Corpus, count: int = 300) -> dict:

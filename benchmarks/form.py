@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 from common import about, share, write
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import open_corpus
-from zhiyin.encoding import EncodedPiece, decode
+from zhiyin.encoding import decode
 from zhiyin.encoding.fields import BAR_COLUMN, LETTERS
 from zhiyin.encoding.plan import bar_profile, section_similarity
 from zhiyin.inference.compose import compose
@@ -62,9 +63,7 @@ def human(corpus, style: str, most: int = 300) -> tuple[list[float], list[float]
     shares: list[float] = []
     for piece in corpus.pieces(style=style)[:most]:
         arrays = corpus.arrays(piece)
-        score = decode(
-            EncodedPiece(arrays["rows"], arrays["bars"], arrays["programs"].reshape(-1), arrays["controls"].reshape(-1))
-        )
+        score = decode(encoded(corpus, piece))
         found += returns(score, *sections(arrays["bars"]))
         with_last += returns(score, *sections(arrays["bars"]), last_letter=True)
         shares.append(returning_share(arrays["bars"]))

@@ -16,14 +16,13 @@ from common import about, write
 
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding.bar_roll import roll_of
-from zhiyin.training.rolls import features, nearest, neighbourhoods, roll_statistics, shuffled
 from zhiyin.inference.bars import noise_shape, sample_rolls
 from zhiyin.provenance.package import Package, load_package
 from zhiyin.training.adversarial import rollable
+from zhiyin.training.rolls import METRICS, features, nearest, neighbourhoods, roll_statistics, shuffled
 from zhiyin.training.windows import pool_of
 
 SEED, FOUR, REFERENCE = 1, 2, 4000
-NAMES = ("empty_bars", "used_pitch_classes", "qualified_notes", "tonal_distance")
 
 
 def main() -> None:
@@ -47,11 +46,11 @@ def main() -> None:
     figures = {name: roll_statistics(rolls) for name, rolls in sets.items()}
     of_real = figures["real"]
     apart = {
-        name: {m: round(f[m] / of_real[m] - 1, 4) if of_real[m] else None for m in NAMES} for name, f in figures.items() if name != "real"
+        name: {m: round(f[m] / of_real[m] - 1, 4) if of_real[m] else None for m in METRICS} for name, f in figures.items() if name != "real"
     }
     result |= {"statistics": figures, "relative_to_real": apart}
     if package:
-        result["within_15_percent"] = {m: bool(apart["made"][m] is not None and abs(apart["made"][m]) <= 0.15) for m in NAMES}
+        result["within_15_percent"] = {m: bool(apart["made"][m] is not None and abs(apart["made"][m]) <= 0.15) for m in METRICS}
         result["pitch_class_entropy_ratio"] = round(figures["made"]["pitch_class_entropy"] / of_real["pitch_class_entropy"], 4)
     seen = features(sets["real"])
     result["neighbourhoods"] = {name: neighbourhoods(seen, features(rolls)) for name, rolls in sets.items() if name != "real"}

@@ -28,6 +28,7 @@ import numpy as np
 import symusic
 from common import RESULTS, about, share, write
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import open_corpus
 from zhiyin.encoding import EncodedPiece
 from zhiyin.errors import ZhiyinError
@@ -57,8 +58,7 @@ def held_out(corpus: Path, most: int) -> Iterator[tuple[str, EncodedPiece]]:
         for group, belongs in GROUPS.items():
             if belongs(piece) and count[group] < most:
                 count[group] += 1
-                arrays = opened.arrays(piece)
-                yield group, EncodedPiece(arrays["rows"], arrays["bars"], arrays["programs"], arrays["controls"].ravel())
+                yield group, encoded(opened, piece)
 
 
 def nats(options: argparse.Namespace, package: Package) -> dict[str, Any]:

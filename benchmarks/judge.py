@@ -14,12 +14,12 @@ import sys
 import numpy as np
 from common import about, share, write
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import open_corpus
 from zhiyin.evaluation.canaries import interval
 from zhiyin.evaluation.figures import measure_figures, whole
 from zhiyin.evaluation.scorecard import scorecard
 from zhiyin.evaluation.style_reference import ALL, open_style, style_names
-from zhiyin.training.credit import encoded
 
 LEAST_NOTES = 32
 

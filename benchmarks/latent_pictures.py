@@ -11,8 +11,9 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from zhiyin.corpus.store import Corpus, Piece, open_corpus
-from zhiyin.encoding import EncodedPiece, decode
+from zhiyin.corpus.scores import encoded
+from zhiyin.corpus.store import Corpus, open_corpus
+from zhiyin.encoding import decode
 from zhiyin.errors import ZhiyinError
 from zhiyin.inference.latent import blend
 from zhiyin.inference.latent_space import LatentModel, latent_model, melody_part, windows_of
@@ -20,11 +21,6 @@ from zhiyin.provenance.package import Package, load_package
 from zhiyin.score import Score
 
 STYLES = ("reel", "jig", "mass", "german-lied", "mazurka", "string-quartet", "hymn", "waltz")
-
-
-def encoded(corpus: Corpus, piece: Piece) -> EncodedPiece:
-    arrays = corpus.arrays(piece)
-    return EncodedPiece(arrays["rows"], arrays["bars"], arrays["programs"].ravel(), arrays["controls"].ravel())
 
 
 def draw(axis: plt.Axes, score: Score, bars: int = 8) -> None:

@@ -36,6 +36,7 @@ from style_data import (
     unpacked,
 )
 
+from zhiyin.corpus.scores import encoded as rows_of
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.encoding import decode
 from zhiyin.evaluation.labels import Answers, mcnemar, report
@@ -46,7 +47,6 @@ from zhiyin.inference.style_inputs import FEWEST_NOTES, Hearing, encoded
 from zhiyin.inference.style_model import open_model
 from zhiyin.provenance.package import load_package
 from zhiyin.score import Score
-from zhiyin.training.credit import encoded as rows_of
 from zhiyin.training.style import drawn_pieces, groups_of, heard, training_pieces
 from zhiyin.training.style_fit import Examples, StyleSizes, bare, fit_head, fit_set
 from zhiyin.training.style_labels import label_sets

@@ -1,5 +1,6 @@
 """The piece that is most alike as a whole: found, weighed on human pieces, left out, told; damaged and foreign files."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -57,6 +58,11 @@ def test_a_damaged_file_and_an_index_of_another_corpus(corpus, tmp_path):
     (tmp_path / NEAREST).write_bytes(b"PK\x03\x04 no")
     with pytest.raises(PackageError, match=r"nearest.npz cannot be read.*the vectors of an index"):
         read_vectors(tmp_path / NEAREST, 1, "")
+    whole = bytearray((corpus.path / NEAREST).read_bytes())
+    for at in range(40, len(whole), 97):  # a byte anywhere
+        (tmp_path / NEAREST).write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        with contextlib.suppress(PackageError):  # and nothing else
+            read_vectors(tmp_path / NEAREST, 1, "")
     build([write_folder(tmp_path / "others", 6, tonic=65)], tmp_path / "corpus", options=BuildOptions(hold_out=False))
     with pytest.raises(InputError, match="is an index of another corpus"):
         nearest_beside(corpus.path / ORIGINALITY, open_corpus(tmp_path / "corpus"))

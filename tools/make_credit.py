@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import Corpus, open_corpus
 from zhiyin.evaluation.credit import held_out, levels, lost_nats, top_one
 from zhiyin.inference.credit import CountTable, packed
 from zhiyin.inference.note_contexts import LEVELS
 from zhiyin.provenance.package import SHIPPED
-from zhiyin.training.credit import count_all, encoded, training_pieces, write_table
+from zhiyin.training.credit import count_all, training_pieces, write_table
 
 _TOLD = ("name", "source", "licence", "attribution", "citation", "sha256")
 

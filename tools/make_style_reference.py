@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import Corpus, Piece, open_corpus
 from zhiyin.evaluation.figures import measure_figures, whole
 from zhiyin.evaluation.style_reference import ALL, LEAST_PIECES, packed, summarise
 from zhiyin.files import atomic_path
-from zhiyin.training.credit import encoded
 
 OUT = Path(__file__).resolve().parent.parent / "src/zhiyin/data/style_reference.npz"
 LEAST_NOTES = 32

@@ -11,12 +11,16 @@ import errno
 import os
 import tempfile
 import threading
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from zhiyin.errors import InputError
 
 _ONE_AT_A_TIME = threading.Lock()
+# All that zipfile raises for an archive (.mxl, .npz) that is cut off, altered, locked, or packed in a way that it does not know.
+DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, OSError)
 
 
 def data_folder() -> Path:

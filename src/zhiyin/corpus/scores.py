@@ -1,13 +1,29 @@
-"""A piece of a corpus as a score again."""
+"""A piece of a corpus as an encoded piece, and as a score, again."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
-from zhiyin.corpus.store import open_corpus
+import numpy as np
+
+from zhiyin.corpus.store import Piece, open_corpus
 from zhiyin.encoding import EncodedPiece, decode
 from zhiyin.errors import CorpusError
 from zhiyin.score import Score
+
+
+class Arrays(Protocol):
+    """A corpus, or what stands in for one: the arrays of its pieces by name."""
+
+    def arrays(self, piece: Piece) -> dict[str, np.ndarray]:
+        """Arrays of one piece by name."""
+
+
+def encoded(corpus: Arrays, piece: Piece) -> EncodedPiece:
+    """A corpus' piece as an encoded one."""
+    arrays = corpus.arrays(piece)
+    return EncodedPiece(arrays["rows"], arrays["bars"], arrays["programs"].reshape(-1), arrays["controls"].reshape(-1))
 
 
 def score_of(folder: str | Path, piece_id: str) -> Score:
@@ -21,6 +37,4 @@ def score_of(folder: str | Path, piece_id: str) -> Score:
             received=repr(piece_id),
             hint="the index was made from another corpus: zhiyin corpus index makes it again",
         )
-    found = corpus.arrays(piece)
-    score = decode(EncodedPiece(found["rows"], found["bars"], found["programs"].reshape(-1), found["controls"].reshape(-1)))
-    return score.replace(metadata={"title": piece.title, "composer": piece.composer})
+    return decode(encoded(corpus, piece)).replace(metadata={"title": piece.title, "composer": piece.composer})

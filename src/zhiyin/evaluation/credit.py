@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import Corpus
 from zhiyin.encoding import EncodedPiece, encode
 from zhiyin.evaluation.canaries import invent
 from zhiyin.inference.credit import CountTable, nats_without
-from zhiyin.training.credit import count_all, encoded, training_pieces
+from zhiyin.training.credit import count_all, training_pieces
 
 LEAST_NOTES = 16
 PLANTED_COPIES = (1, 2, 4, 8, 16)

@@ -20,7 +20,7 @@ import numpy as np
 
 from zhiyin.errors import InputError
 from zhiyin.evaluation.mat import MatError, read_cells
-from zhiyin.formats.musicxml_parse import DAMAGED_ARCHIVE
+from zhiyin.files import DAMAGED_ARCHIVE
 
 SPLITS = ("train", "valid", "test")
 MOST_KEYS = 128

@@ -8,11 +8,13 @@ ends: ``unigram`` knows how often each class of a field occurs, ``bigram`` how o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import Corpus, Piece, open_corpus
 from zhiyin.encoding import EncodedPiece, encode
 from zhiyin.encoding.fields import CONTROL_COLUMN, END, ROW_FIELDS, ROW_SIZES
@@ -72,10 +74,10 @@ def _sampled(pieces: Sequence[Piece], limit: int) -> list[Piece]:
 
 
 def _encoded(corpus: Corpus, piece: Piece, style: int, composer: int) -> EncodedPiece:
-    arrays = corpus.arrays(piece)
-    controls = np.array(arrays["controls"]).reshape(-1).copy()
+    found = encoded(corpus, piece)
+    controls = found.controls.copy()
     controls[CONTROL_COLUMN["style"]], controls[CONTROL_COLUMN["composer"]] = style, composer
-    return EncodedPiece(arrays["rows"], arrays["bars"], arrays["programs"].reshape(-1), controls)
+    return replace(found, controls=controls)
 
 
 def _from_files(folder: Path, limit: int) -> list[tuple[str, EncodedPiece]]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from zhiyin.errors import FormatError
+from zhiyin.files import DAMAGED_ARCHIVE
 
-# All that zipfile raises for an archive that is cut off, altered, locked, or packed in a way that it does not know.
-DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, OSError)
 MAX_ENTRIES = 1_000
 MAX_RATIO = 400
 _HINT = "export the score again from the notation program"

@@ -60,11 +60,9 @@ def compose_bars(
         raise PackageError(f"The package {package.name!r} has another roll", expected=ROLL, received=str(package.manifest.get("roll")))
     seed = secrets.randbelow(2**31) if seed is None else seed
     settings = {"bars": bars, "meter": list(meter), "seed": seed, "tempo_qpm": tempo_qpm, "kinship": kinship}
-    pieces = []
-    for take in range(takes):
-        score = bars_take(package, settings, take)
+    scores, pieces = [bars_take(package, settings, take) for take in range(takes)], []
+    for take, (score, known) in enumerate(zip(scores, check_written([(s, "") for s in scores], package))):
         record = make_record("compose", __version__, {**settings, "take": take}, model=package.manifest, model_hash=package.hash, notes=music_of(score))
-        (known,) = check_written([(score, "")], package)
         record |= {"originality": known}
         report = {"take": take, "originality": known, "notes": len(score.notes), "bars": score.bar_count, "seconds": round(float(score.seconds(score.end)), 2)}
         pieces.append(Sampled(score, report, record))

@@ -37,6 +37,7 @@ from zhiyin.provenance.disclosure import bars_of, composed_in, disclosed
 from zhiyin.provenance.package import STEP, Package, load_package
 from zhiyin.provenance.record import make_record
 from zhiyin.score import Score
+from zhiyin.score.named_parts import part_title
 from zhiyin.version import __version__
 
 _ODDS = 10.0  # nats of the notes around a take that weigh as much as one nat a note of its own
@@ -217,7 +218,7 @@ class Editor:
             "verb": job.verb, **which, "model": package.manifest.get("name"), "model_hash": package.hash,
             "key": self.opened.key.name, "bars": len(job.selection.bars), "notes": len(written.rows),
             "notes_gone": int(job.selection.gone.sum()), "notes_kept": int((~job.selection.gone).sum()),
-            "parts": [job.music.score.parts[p].name or f"part {p + 1}" for p in job.selection.parts],
+            "parts": [part_title(job.music.score, p) for p in job.selection.parts],
             "nats_per_note": round(written.nats_per_note, 4), "understood": [], "ignored": [], "assumed": self._assumed(),
             "problems": [_told(p) for p in verdict.problems],
             "wide_leaps": [_told_seam(score, s) for s in self.seams(score) if s.wide],
@@ -239,7 +240,7 @@ class Editor:
         """What was written, in words."""
         score, selection = self.job.music.score, self.job.selection
         some = len(selection.parts) < len(np.unique(score.notes["part"]))
-        parts = [score.parts[p].name or f"part {p + 1}" for p in selection.parts] if some else []
+        parts = [part_title(score, p) for p in selection.parts] if some else []
         bars = bars_of(score.bars["number"][selection.bars].tolist(), parts)
         return f"{notes} pitches in {bars}" if self.job.pitches else bars
 
@@ -295,5 +296,5 @@ def _told(problem: Problem) -> str:
 
 
 def _told_seam(score: Score, seam: Seam) -> str:
-    name = score.parts[seam.part].name or f"part {seam.part + 1}"
+    name = part_title(score, seam.part)
     return f"bar {int(score.bars['number'][seam.bar])}: {name} leaps {abs(seam.leap)} semitones"

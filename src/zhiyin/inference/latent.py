@@ -86,11 +86,9 @@ def blend(
     way = Way(a, b, package, meter, part)
     settings = {"steps": steps, "meter": list(way.meter), "part": part, "temperature": temperature, "seed": seed}
     made = Making("blend", package, settings, (a, b))
-    pieces = []
-    for i in range(steps):
-        near, score = way.step(i, settings)
-        pieces.append(made.piece(score, {"step": i, "t": round(i / (steps - 1), 4)}, near))
-    return Latents(tuple(pieces), {**_shared(package, seed, way.table), "steps": [dict(p.report) for p in pieces]})
+    found = [way.step(i, settings) for i in range(steps)]
+    pieces = made.pieces(found, [{"step": i, "t": round(i / (steps - 1), 4)} for i in range(steps)])
+    return Latents(pieces, {**_shared(package, seed, way.table), "steps": [dict(p.report) for p in pieces]})
 
 
 def varied_title(name: str) -> str:
@@ -148,8 +146,8 @@ def vary_latent(
     seed = _seed(seed)
     settings = {"method": "latent", "amount": amount, "more": list(more), "less": list(less), "part": part, "temperature": temperature, "seed": seed}
     near, made = Neighbourhood(score, package, settings), Making("vary", package, settings, (score,))
-    pieces = [made.piece(near.take(i), {"take": i}, score) for i in range(takes)]
-    return Latents(tuple(pieces), {**_shared(package, seed, near.table), "takes": [dict(p.report) for p in pieces]})
+    pieces = made.pieces([(score, near.take(i)) for i in range(takes)], [{"take": i} for i in range(takes)])
+    return Latents(pieces, {**_shared(package, seed, near.table), "takes": [dict(p.report) for p in pieces]})
 
 
 class Neighbourhood:
@@ -275,13 +273,20 @@ class Making:
     settings: Mapping[str, Any]
     given: tuple[Score, ...]
 
-    def piece(self, score: Score, told: Mapping[str, Any], near: Score) -> FromLatent:
-        """A piece with report and record. told: which one it is. near: the given score that it is not held up to."""
+    def pieces(self, found: Sequence[tuple[Score, Score]], told: Sequence[Mapping[str, Any]]) -> tuple[FromLatent, ...]:
+        """Pieces with report and record. found: the given score that each is not held up to, and the piece. told: which one each is."""
+        known: dict[int, dict[str, Any]] = {}
+        for given in self.given:
+            of = [i for i, (near, _) in enumerate(found) if near is given and i not in known]
+            old = [np.zeros(len(found[i][1].notes), dtype=bool) for i in of]
+            known |= zip(of, check_given([found[i][1] for i in of], old, given, "", self.package)) if of else {}
+        return tuple(self._piece(score, told[i], known[i]) for i, (_, score) in enumerate(found))
+
+    def _piece(self, score: Score, told: Mapping[str, Any], known: Mapping[str, Any]) -> FromLatent:
         record = make_record(
             self.verb, __version__, {**self.settings, **told}, model=self.package.manifest, model_hash=self.package.hash,
             notes=music_of(score), inputs=[{"heard": music_of(s).heard["heard"]} for s in self.given],
         )  # fmt: skip
-        (known,) = check_given([score], [np.zeros(len(score.notes), dtype=bool)], near, "", self.package)
         report = {**told, "notes": len(score.notes), "bars": score.bar_count, "originality": known}
         return FromLatent(score, report, disclosed(record | {"originality": known}, ALL))
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zhiyin.inference.embed import embedder
-from zhiyin.provenance.nearest import NEAREST, read_vectors
+from zhiyin.provenance.nearest import Vectors
 from zhiyin.provenance.originality import Index, SourcePiece
 from zhiyin.score import Score
 
@@ -28,12 +27,11 @@ class NearestPiece:
         return {"piece": asdict(self.piece), "cosine": round(self.cosine, 4), "percentile": round(self.percentile, 1), "n": self.n}
 
 
-def nearest_piece(score: Score, index: Index, path: Path, digest: str, *, without: SourcePiece | None = None) -> NearestPiece | None:
-    """The nearest piece of an index (``path``, ``digest``: its file and sha256), or None where no vectors of it lie beside it or the score has no notes.
+def nearest_piece(score: Score, index: Index, vectors: Vectors | None, *, without: SourcePiece | None = None) -> NearestPiece | None:
+    """The nearest piece of an index whose pieces have these vectors; None where there are none, or of another embedding, or the score has no notes.
 
     without: a piece that is left out, with its near duplicates (its group).
     """
-    vectors = read_vectors(path.with_name(NEAREST), len(index.pieces), digest)
     if vectors is None or not len(score.notes):
         return None
     model = embedder()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from zhiyin.formats.roll_names import drum_mask
 from zhiyin.inference.credit import credit, load_table
 from zhiyin.inference.nearest_piece import nearest_piece
 from zhiyin.inference.originality_report import Copied, OriginalityReport, name_of
+from zhiyin.provenance.nearest import NEAREST, Vectors, read_vectors
 from zhiyin.provenance.originality import Index, Line, SourcePiece, lines_of, open_index
 from zhiyin.provenance.package import ORIGINALITY, Package, file_hash, load_package
 from zhiyin.provenance.record import SIDE_SUFFIX, collection_names
@@ -37,6 +39,11 @@ class Reference:
     index: Index
     about: Mapping[str, Any]
     path: Path
+
+    @cached_property
+    def vectors(self) -> Vectors | None:
+        """The vectors of its pieces, where there are any beside it. Raises PackageError where they are damaged."""
+        return read_vectors(self.path.with_name(NEAREST), len(self.index.pieces), str(self.about["hash"]))
 
 
 def open_reference(model: str | Path | Package = "default", corpus: str | Path | None = None) -> Reference:
@@ -90,19 +97,20 @@ def original(
     return original_file(Path(score), reference, style=style, min_notes=min_notes, exclude_itself=exclude_itself)
 
 
-def original_file(file: Path, reference: Reference, *, style: str | None = None, **options: Any) -> OriginalityReport:
-    """``compare`` for a file; the style is the one that its record names, unless another is said."""
+def original_file(file: Path, reference: Reference, *, style: str | None = None, nearest: bool = True, **options: Any) -> OriginalityReport:
+    """``compare`` for a file; the style is the one that its record names, unless another is said. nearest: also look for the
+    piece that is most alike as a whole (most of the time that a file takes)."""
     from zhiyin.formats.catalog import load
 
     score = load(file)
     report = compare(score, reference, style=style_of_record(file) if style is None else style, **options)
-    report = with_nearest(report, score, reference)
+    report = with_nearest(report, score, reference) if nearest else report
     return report if report.title else replace(report, title=file.stem)
 
 
 def with_nearest(report: OriginalityReport, score: Score, reference: Reference) -> OriginalityReport:
     """The report with the piece that is most alike as a whole, where vectors lie beside the index; what the report left out is left out."""
-    return replace(report, nearest=nearest_piece(score, reference.index, reference.path, str(reference.about["hash"]), without=report.without))
+    return replace(report, nearest=nearest_piece(score, reference.index, reference.vectors, without=report.without))
 
 
 def compare(
@@ -214,7 +222,7 @@ def check_written(pieces: Sequence[tuple[Score, str]], package: Package) -> list
 def owed(score: Score, package: Package) -> dict[str, Any]:
     """``credit``: shares of the collections that a score owes to, with intervals, where the credit table knows all that the package
     learnt from; else nothing."""
-    learnt = {str(c.get("name")) for c in package.manifest.get("collections", ())}
+    learnt = collection_names(package.manifest)
     if not learnt or not len(score.notes):
         return {}
     table = load_table()

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zhiyin.errors import PackageError
-from zhiyin.files import atomic_write
+from zhiyin.files import DAMAGED_ARCHIVE, atomic_write
 
 NEAREST = "nearest.npz"
 SCALE = 127
@@ -35,9 +35,15 @@ class Vectors:
     human: np.ndarray
     about: Mapping[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def _directions(self) -> np.ndarray:
+        """The vectors as float32 of length 1, (N, D)."""
+        plain = self.vectors.astype(np.float32)
+        return plain / np.maximum(np.linalg.norm(plain, axis=1, keepdims=True), 1e-9)
+
     def near(self, vector: np.ndarray, without: np.ndarray | None = None) -> tuple[int, float]:
         """(number, cosine) of the piece most alike to a vector float32 (D,) of length 1; without: bool (N,), pieces left out."""
-        cosine = (self.vectors @ np.asarray(vector, dtype=np.float32)) / np.maximum(np.linalg.norm(self.vectors.astype(np.float32), axis=1), 1e-9)
+        cosine = self._directions @ np.asarray(vector, dtype=np.float32)
         if without is not None:
             cosine = np.where(without, -2.0, cosine)
         best = int(cosine.argmax())
@@ -55,13 +61,8 @@ def quantised(vectors: np.ndarray) -> np.ndarray:
 
 def write_vectors(path: Path, vectors: Vectors) -> Path:
     """Writes the file, atomically; the same vectors give the same bytes."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        told = np.frombuffer(json.dumps(dict(vectors.about), sort_keys=True).encode(), dtype=np.uint8)
-        for name, array in (("vectors", vectors.vectors), ("human", vectors.human.astype(np.float32)), ("about", told)):
-            plain = io.BytesIO()
-            np.lib.format.write_array(plain, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), plain.getvalue(), zipfile.ZIP_DEFLATED)
+    made, about = io.BytesIO(), json.dumps(dict(vectors.about), sort_keys=True)
+    np.savez_compressed(made, vectors=vectors.vectors, human=vectors.human.astype(np.float32), about=np.frombuffer(about.encode(), dtype=np.uint8))
     return atomic_write(path, made.getvalue())
 
 
@@ -79,6 +80,6 @@ def read_vectors(path: Path, pieces: int, index: str) -> Vectors | None:
             found = Vectors(stored["vectors"], stored["human"], json.loads(stored["about"].tobytes()))
         if found.vectors.ndim != 2 or found.vectors.dtype != np.int8 or found.human.ndim != 1:
             raise ValueError(f"vectors {found.vectors.dtype} {found.vectors.shape}")
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as e:
+    except (*DAMAGED_ARCHIVE, ValueError) as e:
         raise PackageError(f"{path.name} cannot be read", expected="the vectors of an index", received=str(e)[:200], hint="zhiyin corpus index CORPUS --nearest makes it anew") from None
     return found if found.about.get("index") == index and len(found.vectors) == pieces else None

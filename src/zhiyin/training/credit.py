@@ -27,12 +27,6 @@ ALWAYS_KEPT = 2  # levels of each fact that are never pruned
 Progress = Callable[[int, int], None]
 
 
-def encoded(corpus: Corpus, piece: Piece) -> EncodedPiece:
-    """A corpus' piece as an encoded one."""
-    arrays = corpus.arrays(piece)
-    return EncodedPiece(arrays["rows"], arrays["bars"], arrays["programs"].reshape(-1), arrays["controls"].reshape(-1))
-
-
 def training_pieces(corpus: Corpus, most_notes: int, seed: int = 0) -> list[Piece]:
     """Training pieces, of each collection at most ``most_notes`` notes (0 = all), drawn whole with a seed."""
     rng, chosen = np.random.default_rng(seed), list[Piece]()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import Corpus, Piece
-from zhiyin.encoding import EncodedPiece
 from zhiyin.errors import InputError
-from zhiyin.inference.embed import Embedder, embedder
+from zhiyin.inference.embed import embedder
 from zhiyin.inference.original import open_reference
 from zhiyin.provenance.nearest import NEAREST, Vectors, quantised, write_vectors
 
@@ -34,7 +34,7 @@ def nearest_beside(index: Path, corpus: Corpus, *, progress: Progress | None = N
         nonlocal done
         found = []
         for at in range(0, len(pieces), CHUNK):
-            found.append(vectors_of(corpus, pieces[at : at + CHUNK], model))
+            found.append(model.embed([encoded(corpus, p) for p in pieces[at : at + CHUNK]]))
             done += len(found[-1])
             if progress:
                 progress(done, total)
@@ -45,11 +45,3 @@ def nearest_beside(index: Path, corpus: Corpus, *, progress: Progress | None = N
     human = [vectors.near(v, (groups == p.group) & (groups != ""))[1] for p, v in zip(people, embedded(people))]
     about = {"embedding": model.hash, "index": str(reference.about["hash"])}
     return write_vectors(index.with_name(NEAREST), Vectors(vectors.vectors, np.sort(np.array(human, dtype=np.float32)), about))
-
-
-def vectors_of(corpus: Corpus, pieces: Sequence[Piece], model: Embedder) -> np.ndarray:
-    """float32 (N, D)."""
-    names = ("rows", "bars", "programs", "controls")
-    arrays = [{n: a for n, a in corpus.arrays(p).items() if n in names} for p in pieces]
-    return model.embed([EncodedPiece(a["rows"], a["bars"], a["programs"].ravel(), a["controls"].ravel()) for a in arrays])
-

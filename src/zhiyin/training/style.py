@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import Corpus, Piece
 from zhiyin.encoding import ENCODING
 from zhiyin.errors import TrainingError
@@ -23,7 +24,6 @@ from zhiyin.inference.style_inputs import FEWEST_NOTES, INPUTS, Hearing
 from zhiyin.inference.style_model import StyleModel, pack
 from zhiyin.provenance.package import STYLE as ARRAYS
 from zhiyin.provenance.package import WEIGHTS, Package, load_package, packages_folder, write_package
-from zhiyin.training.credit import encoded
 from zhiyin.training.style_card import write_style_card
 from zhiyin.training.style_fit import STYLE, Examples, HeldOut, Progress, StyleSizes, drawn, fit
 from zhiyin.training.style_labels import label_sets, one_collection

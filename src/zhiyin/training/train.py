@@ -117,11 +117,7 @@ def train(
         raise TrainingError(
             "Family and recipe differ", expected=f"family {chosen.family} as in the recipe", received=family
         )
-    if minutes is not None:
-        if minutes <= 0:
-            raise TrainingError("minutes out of range", expected="> 0", received=str(minutes), hint="--minutes 10")
-        chosen = chosen.replace(minutes=minutes, steps=0)
-    chosen = chosen.replace(seed=seed)
+    chosen = _in_time(chosen, minutes).replace(seed=seed)
     if chosen.family == STYLE:
         from zhiyin.training.style import train_style  # scikit-learn takes a second to import
 
@@ -206,9 +202,16 @@ def further_recipe(manifest: Mapping[str, Any], recipe: str | Recipe, minutes: f
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     if chosen.family != manifest["family"]:
         raise TrainingError("Family and recipe differ", expected=f"a recipe of the family {manifest['family']}", received=chosen.family)
-    if minutes is not None:
-        chosen = chosen.replace(minutes=minutes, steps=0)
-    return chosen.replace(seed=seed, sizes=dict(manifest["sizes"]))
+    return _in_time(chosen, minutes).replace(seed=seed, sizes=dict(manifest["sizes"]))
+
+
+def _in_time(recipe: Recipe, minutes: float | None) -> Recipe:
+    """A recipe with a time budget in place of its steps; ``None`` leaves it as it is."""
+    if minutes is None:
+        return recipe
+    if minutes <= 0:
+        raise TrainingError("minutes out of range", expected="> 0", received=str(minutes), hint="--minutes 10")
+    return recipe.replace(minutes=minutes, steps=0)
 
 
 def _tuning_recipe(manifest: Mapping[str, Any], minutes: float, seed: int | None) -> Recipe:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from zhiyin.corpus.scores import encoded
 from zhiyin.corpus.store import Corpus, Piece
 from zhiyin.encoding.rows import EncodedPiece
 from zhiyin.encoding.sixteenths import (
@@ -107,9 +108,7 @@ def pool_of(corpus: Corpus | RelabelledCorpus, pieces: list[Piece], size: int, l
     found: list[np.ndarray] = []
     total = 0
     for piece in pieces:
-        arrays = corpus.arrays(piece)
-        encoded = EncodedPiece(arrays["rows"], arrays["bars"], arrays["programs"].ravel(), arrays["controls"].ravel())
-        for grid, starts, length in _windows(encoded, size, lines):
+        for grid, starts, length in _windows(encoded(corpus, piece), size, lines):
             bars.append(grid)
             table = np.stack([total + starts, length, np.full(len(starts), piece.index)], -1)
             found.append(np.concatenate([table, _print(grid, starts, size)[:, None].astype(np.int64)], -1))

@@ -13,9 +13,7 @@ from zhiyin.app.cli.common import Json, Language, Model, Out, Quiet, Seed, Sign,
 from zhiyin.app.cli.writing import (
     How,
     Taken,
-    check_folder,
-    check_language,
-    check_signing,
+    check_way,
     tell_next,
     with_file,
     write_and_log,
@@ -51,11 +49,9 @@ def blend_verb(
     Example: zhiyin blend a.mid b.mid --steps 5
     """
     began = time.monotonic()
-    check_language(language)
-    check_signing(sign)
     if out.suffix:
         raise ControlError("blend writes several pieces", expected="a folder for --out", received=str(out))
-    check_folder(out)
+    check_way(out, language, sign)
     made = blend(
         load(a), load(b), steps=steps, meter=parse_meter(meter), part=part, model=model, temperature=temperature, seed=seed
     )

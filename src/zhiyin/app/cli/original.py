@@ -53,7 +53,8 @@ def original(
             "A picture shows one piece", expected="one file with --picture", received=f"{len(files)} files"
         )
     reference = open_reference(model, corpus)
-    options: dict[str, Any] = {"style": style, "min_notes": min_notes, "exclude_itself": exclude_itself}
+    told = json or len(files) == 1  # a line for each of many files does not name the nearest piece
+    options: dict[str, Any] = {"style": style, "min_notes": min_notes, "exclude_itself": exclude_itself, "nearest": told}
     found: dict[str, OriginalityReport] = {}
     failures: list[dict[str, str]] = []
     with progress_bar("comparing", quiet=quiet or json or len(files) == 1) as bar:
